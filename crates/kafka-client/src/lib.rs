@@ -1,0 +1,49 @@
+//! Kafka as Livewall uses it, and the only crate that names rdkafka.
+//!
+//! - [`ClusterWatch`] finds the cluster, checks that the topics are there with one partition count, and goes on watching;
+//! - [`Producer`] writes typed records, each acknowledged by all in-sync replicas before its future is ready;
+//! - [`BroadcastReader`] reads a whole topic, every partition, without a consumer group, for replicas that each need all;
+//! - [`read_range`] reads a bounded piece of a topic again;
+//! - [`Watermarks`] asks the broker where partitions begin and end, once for all who wait;
+//! - [`admin`] creates and verifies topics.
+//!
+//! Settings that carry Livewall's promises (acks, idempotence, isolation level, …) are set here and cannot be overridden.
+
+pub mod admin;
+mod cluster;
+mod config;
+mod embedded;
+mod logging;
+mod producer;
+mod range;
+mod reader;
+mod watermarks;
+
+pub use cluster::{ClusterState, ClusterWatch, Layout};
+pub use config::{BadKafkaConfig, KafkaConfig, TopicsConfig};
+pub use embedded::EmbeddedBroker;
+pub use producer::{Delivery, Producer, RecordPosition, SendError};
+pub use range::{OwnedRecord, Range, read_range};
+pub use reader::{BroadcastReader, ReaderEvent, ReaderState, TopicRecord};
+pub use watermarks::{PartitionBounds, Watermarks};
+
+/// A client that could not be made or used; the text is librdkafka's.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("kafka: {0}")]
+pub struct KafkaError(String);
+
+impl KafkaError {
+    /// An error of our own making.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<rdkafka::error::KafkaError> for KafkaError {
+    fn from(error: rdkafka::error::KafkaError) -> Self {
+        Self(match error.rdkafka_error_code() {
+            Some(code) => format!("{error} [{code:?}]"),
+            None => error.to_string(),
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! Reading a bounded piece of a topic again.
+
+use std::time::{Duration, Instant};
+
+use contracts::TraceParent;
+use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError as ClientError};
+
+use crate::{KafkaConfig, KafkaError, TopicRecord, reader::consumer};
+
+/// Offsets of one partition: from `from` up to but not including `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// The partition.
+    pub partition: i32,
+    /// The first offset.
+    pub from: i64,
+    /// One past the last offset.
+    pub to: i64,
+}
+
+/// A record that outlives the client's buffers.
+#[derive(Debug, Clone)]
+pub struct OwnedRecord {
+    /// The partition.
+    pub partition: i32,
+    /// The offset in it.
+    pub offset: i64,
+    /// Milliseconds since the epoch.
+    pub timestamp: i64,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceParent>,
+}
+
+/// Reads `ranges` of `topic` under read_committed, each partition in order. Blocks its thread, at most `patience`.
+///
+/// # Errors
+/// Where the broker cannot be reached in time, or no longer has these offsets.
+pub fn read_range(
+    config: &KafkaConfig,
+    topic: &str,
+    ranges: &[Range],
+    patience: Duration,
+) -> Result<Vec<OwnedRecord>, KafkaError> {
+    let mut open: Vec<Range> = ranges.iter().copied().filter(|range| range.from < range.to).collect();
+    if open.is_empty() {
+        return Ok(Vec::new());
+    }
+    let consumer = consumer(config)?;
+    let mut list = TopicPartitionList::new();
+    for range in &open {
+        list.add_partition_offset(topic, range.partition, Offset::Offset(range.from))?;
+    }
+    consumer.assign(&list)?;
+    let deadline = Instant::now() + patience;
+    let mut records = Vec::new();
+    while !open.is_empty() {
+        let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+            return Err(KafkaError::new("the broker did not deliver the records in time"));
+        };
+        match consumer.poll(left) {
+            None => {}
+            Some(Ok(message)) => {
+                let record = TopicRecord::of(&message);
+                let Some(at) = open.iter().position(|range| range.partition == record.partition) else { continue };
+                let range = open[at];
+                if record.offset < range.to {
+                    records.push(OwnedRecord {
+                        partition: record.partition,
+                        offset: record.offset,
+                        timestamp: record.timestamp,
+                        value: record.value.map(<[u8]>::to_vec),
+                        trace: record.trace,
+                    });
+                }
+                // The last offsets of a range may be transaction markers, which are never delivered: what comes after
+                // them, or the partition's end, closes the range too.
+                if record.offset + 1 >= range.to {
+                    open.swap_remove(at);
+                }
+            }
+            Some(Err(ClientError::PartitionEOF(partition))) => open.retain(|range| range.partition != partition),
+            Some(Err(error @ (ClientError::MessageConsumption(_) | ClientError::MessageConsumptionFatal(_)))) => {
+                use rdkafka::error::RDKafkaErrorCode as Code;
+                if matches!(
+                    error.rdkafka_error_code(),
+                    Some(Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::TopicAuthorizationFailed)
+                ) || matches!(error, ClientError::MessageConsumptionFatal(_))
+                {
+                    return Err(error.into());
+                }
+            }
+            Some(Err(error)) => return Err(error.into()),
+        }
+    }
+    Ok(records)
+}

@@ -1,0 +1,79 @@
+//! The state, read again.
+
+use contracts::{ChangelogRecord, Slice, changelog_record::Body};
+use prost::Message as _;
+
+use super::{InputOffsets, Position, VERSION, entries};
+use crate::{key::SHARDS, store::Store};
+
+/// A changelog that this code cannot read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unrestorable {
+    /// Not a changelog record.
+    #[error("it is not a changelog record")]
+    Torn,
+    /// Written by other code than this.
+    #[error("it is of format {found}, this program knows format {VERSION}")]
+    Version {
+        /// As written.
+        found: u32,
+    },
+}
+
+/// A state on its way back: takes the records from `restoreFrom` on, in order.
+#[derive(Default)]
+pub struct Restore {
+    store: Store,
+    last: Option<Position>,
+}
+
+impl Restore {
+    /// Takes the record that stands at `offset`.
+    ///
+    /// # Errors
+    /// Where it is not a record of this format.
+    pub fn apply(&mut self, offset: i64, value: &[u8]) -> Result<(), Unrestorable> {
+        let record = ChangelogRecord::decode(value).map_err(|_| Unrestorable::Torn)?;
+        if record.version != VERSION {
+            return Err(Unrestorable::Version { found: record.version });
+        }
+        match record.body.ok_or(Unrestorable::Torn)? {
+            Body::Pack(pack) => {
+                for key in entries::keys(&pack.removed_likes)? {
+                    let _ = key;
+                }
+                entries::load(&mut self.store, pack.entries.unwrap_or_default())?;
+            }
+            Body::Slice(slice) => self.apply_slice(slice)?,
+            Body::Meta(meta) => {
+                self.last = Some(Position {
+                    restore_from: meta.restore_from,
+                    restore_to: offset + 1,
+                    inputs: InputOffsets { tweets: meta.tweets_offset, likes: meta.likes_offset },
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_slice(&mut self, slice: Slice) -> Result<(), Unrestorable> {
+        let shard = |number: u32| usize::try_from(number).map_err(|_| Unrestorable::Torn);
+        let first = shard(slice.first_shard)?;
+        let end = first.checked_add(shard(slice.shard_count)?).filter(|end| *end <= SHARDS).ok_or(Unrestorable::Torn)?;
+        if !slice.continued {
+            (first..end).for_each(|shard| self.store.clear_shard(shard));
+        }
+        entries::load(&mut self.store, slice.entries.unwrap_or_default())
+    }
+
+    /// The last complete commit among the records so far.
+    pub fn last(&self) -> Option<Position> {
+        self.last
+    }
+
+    /// The state, once all records were taken.
+    pub fn finish(mut self) -> Store {
+        self.store.finish_loading();
+        self.store
+    }
+}

@@ -1,0 +1,102 @@
+//! One commit, written down.
+
+use contracts::{ChangelogRecord, Meta, Pack, changelog_record::Body};
+use prost::Message as _;
+
+use super::{Limits, Position, Rounds, VERSION, entries::Written};
+use crate::store::Store;
+
+/// The next record to read of each input topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputOffsets {
+    /// Of `tweets`.
+    pub tweets: i64,
+    /// Of `tweet-likes`.
+    pub likes: i64,
+}
+
+/// The changelog records of one commit, in order.
+pub struct Batch {
+    /// Their values.
+    pub records: Vec<Vec<u8>>,
+    first_slice: usize,
+    next_shard: usize,
+    restore_from: i64,
+    inputs: InputOffsets,
+}
+
+/// Writes down what `store` changed since the last commit, some slices, and where the state lies.
+pub fn write(store: &Store, rounds: &Rounds, inputs: InputOffsets, limits: Limits) -> Batch {
+    let packs = packs(store, limits);
+    let pack_bytes: usize = packs.iter().map(Vec::len).sum();
+    let slices = rounds.slices(store, pack_bytes.max(limits.slices), limits);
+    let meta = Meta { restore_from: rounds.restore_from(), tweets_offset: inputs.tweets, likes_offset: inputs.likes };
+    let first_slice = packs.len();
+    let mut records = packs;
+    records.extend(slices.records.iter().map(ChangelogRecord::encode_to_vec));
+    records.push(ChangelogRecord { version: VERSION, body: Some(Body::Meta(meta)) }.encode_to_vec());
+    Batch { records, first_slice, next_shard: slices.next, restore_from: rounds.restore_from(), inputs }
+}
+
+impl Batch {
+    /// Where this commit's state lies, once its records stand at `offsets`.
+    pub fn position(&self, offsets: &[i64]) -> Position {
+        let meta = offsets.last().copied().unwrap_or(self.restore_from);
+        Position { restore_from: self.restore_from, restore_to: meta + 1, inputs: self.inputs }
+    }
+
+    /// Notes that this commit succeeded with its records at `offsets`. A round that it completed counts from the next
+    /// commit on, so that no commit needs to know its own offsets before its Meta is written.
+    pub fn advance(&self, rounds: &mut Rounds, offsets: &[i64]) {
+        if let Some(first_slice) = offsets.get(self.first_slice) {
+            rounds.advance(*first_slice, self.next_shard);
+        }
+    }
+}
+
+/// Everything touched since the last commit, as absolute values.
+fn packs(store: &Store, limits: Limits) -> Vec<Vec<u8>> {
+    let mut packs = Vec::new();
+    let mut open = Written::default();
+    let mut close_if_full = |open: &mut Written| {
+        if open.bytes >= limits.record {
+            packs.push(pack(std::mem::take(open)));
+        }
+    };
+    for (_, _, now) in store.touched_conferences() {
+        if let Some(conference) = now {
+            open.conference(conference);
+            close_if_full(&mut open);
+        }
+    }
+    for (_, _, now) in store.touched_tweets() {
+        if let Some(tweet) = now {
+            open.tweet(tweet, store);
+            close_if_full(&mut open);
+        }
+    }
+    for (key, _, now) in store.touched_authors() {
+        if now.is_some() {
+            open.author(key);
+            close_if_full(&mut open);
+        }
+    }
+    for (key, old, now) in store.touched_likes() {
+        match (old, now) {
+            (_, Some(like)) => open.like(key, *like),
+            (Some(_), None) => open.removed_like(key),
+            // Came and went since the last commit.
+            (None, None) => continue,
+        }
+        close_if_full(&mut open);
+    }
+    if open.bytes > 0 {
+        packs.push(pack(open));
+    }
+    packs
+}
+
+fn pack(written: Written) -> Vec<u8> {
+    let pack = Pack { entries: Some(written.entries), removed_likes: written.removed_likes };
+    ChangelogRecord { version: VERSION, body: Some(Body::Pack(pack)) }.encode_to_vec()
+}
