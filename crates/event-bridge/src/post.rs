@@ -5,24 +5,30 @@ use std::borrow::Cow;
 use contracts::{InvalidField, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// One post, as `POST /eventBridge/tweets` takes it. Fields that are not named here are ignored.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Post {
-    /// The platform's id; derived from author, text and time where it is missing.
+    /// The platform's id, `[A-Za-z0-9._~-]{1,64}`; derived from author, text and time where it is missing.
+    #[schema(example = "1234567890")]
     pub(crate) tweet_id: Option<String>,
     /// What was said, as plain text.
+    #[schema(value_type = String, required, example = "Off to #rustconf!")]
     pub(crate) text: Option<String>,
     /// Who said it.
+    #[schema(value_type = String, required, example = "ferris")]
     pub(crate) author: Option<String>,
-    /// The hashtag to show with it.
+    /// The hashtag to show with it; without it, the first one in the text, or the conference.
     pub(crate) hashtag: Option<String>,
-    /// When it was said; RFC 3339.
+    /// When it was said; RFC 3339. Without it, now.
+    #[schema(value_type = Option<String>, format = DateTime, example = "2026-11-22T15:04:05.000Z")]
     pub(crate) created_at: Option<Timestamp>,
-    /// BCP 47 tag.
+    /// BCP 47 tag; `und` without it.
     pub(crate) language: Option<String>,
-    /// The conference.
+    /// The conference; without it, the first configured hashtag that stands in the text.
+    #[schema(example = "rustconf")]
     pub(crate) tag_filter: Option<String>,
     /// Whether it repeats another post.
     pub(crate) is_a_retweet: Option<bool>,

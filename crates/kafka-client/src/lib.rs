@@ -4,12 +4,15 @@
 //! - [`Producer`] writes typed records, each acknowledged by all in-sync replicas before its future is ready;
 //! - [`BroadcastReader`] reads a whole topic, every partition, without a consumer group, for replicas that each need all;
 //! - [`read_range`] reads a bounded piece of a topic again;
+//! - [`transaction`] has the parts of a task that reads, computes and writes exactly once;
 //! - [`Watermarks`] asks the broker where partitions begin and end, once for all who wait;
-//! - [`admin`] creates and verifies topics.
+//! - [`admin`] creates and verifies topics;
+//! - [`BareProducer`] is for benches and tests.
 //!
 //! Settings that carry Livewall's promises (acks, idempotence, isolation level, …) are set here and cannot be overridden.
 
 pub mod admin;
+mod bare;
 mod cluster;
 mod config;
 mod embedded;
@@ -17,8 +20,10 @@ mod logging;
 mod producer;
 mod range;
 mod reader;
+pub mod transaction;
 mod watermarks;
 
+pub use bare::{BareProducer, BareRecord};
 pub use cluster::{ClusterState, ClusterWatch, Layout};
 pub use config::{BadKafkaConfig, KafkaConfig, TopicsConfig};
 pub use embedded::EmbeddedBroker;

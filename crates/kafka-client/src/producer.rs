@@ -10,7 +10,7 @@ use std::{
 
 use contracts::{Conference, EventHeaders, Record, partition_of};
 use rdkafka::{
-    ClientContext, Message as _,
+    ClientConfig, ClientContext, Message as _,
     config::RDKafkaLogLevel,
     error::{KafkaError as ClientError, RDKafkaErrorCode},
     message::{DeliveryResult, Header, OwnedHeaders},
@@ -72,25 +72,7 @@ impl Producer {
     /// # Errors
     /// Where librdkafka does not take the configuration.
     pub fn new(config: &KafkaConfig, prefix: &str, layout: &Layout) -> Result<Self, KafkaError> {
-        let mut client = config.client();
-        client
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            // Records carry their partition; this is for whoever reads the settings and for records without one.
-            .set("partitioner", "murmur2_random")
-            .set("message.timeout.ms", config.delivery_timeout_ms.to_string())
-            .set("queue.buffering.max.messages", "100000")
-            .set("queue.buffering.max.kbytes", "65536");
-        for (property, default) in [
-            ("compression.type", "lz4"),
-            // A single post goes out at once; batches form by themselves while a request is on its way.
-            ("linger.ms", "0"),
-        ] {
-            if client.get(property).is_none() {
-                client.set(property, default);
-            }
-        }
-        let inner = client.create_with_context(Deliveries)?;
+        let inner = settings(config).create_with_context(Deliveries)?;
         Ok(Self { inner: Arc::new(inner), prefix: prefix.into(), partitions: layout.partitions })
     }
 
@@ -137,7 +119,30 @@ impl Producer {
     }
 }
 
-fn send_error(error: &ClientError) -> SendError {
+/// What every producer of services is set to.
+pub(crate) fn settings(config: &KafkaConfig) -> ClientConfig {
+    let mut client = config.client();
+    client
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        // Records carry their partition; this is for whoever reads the settings and for records without one.
+        .set("partitioner", "murmur2_random")
+        .set("message.timeout.ms", config.delivery_timeout_ms.to_string())
+        .set("queue.buffering.max.messages", "100000")
+        .set("queue.buffering.max.kbytes", "65536");
+    for (property, default) in [
+        ("compression.type", "lz4"),
+        // A single post goes out at once; batches form by themselves while a request is on its way.
+        ("linger.ms", "0"),
+    ] {
+        if client.get(property).is_none() {
+            client.set(property, default);
+        }
+    }
+    client
+}
+
+pub(crate) fn send_error(error: &ClientError) -> SendError {
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::QueueFull) => SendError::Busy,
         Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize) => SendError::TooLarge,

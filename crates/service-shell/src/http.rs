@@ -53,6 +53,7 @@ pub async fn serve(
     .client_disconnect_timeout(std::time::Duration::from_secs(1))
     .keep_alive(config.keep_alive)
     .max_connections(config.max_connections)
+    .tcp_nodelay(true)
     .backlog(4096)
     .shutdown_timeout(config.drain.as_secs().max(1))
     .disable_signals()

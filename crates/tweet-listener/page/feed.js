@@ -1,6 +1,7 @@
 // The posts, newest on top in the order of their arrival, each once, at most 500 in the page.
 
 import { conflated } from './frame.js';
+import { settles } from './fresh.js';
 import { Post, readTweet } from './post.js';
 
 const MOST_ROWS = 500;
@@ -30,6 +31,7 @@ export class Feed {
     this.#onChange = onChange;
     setInterval(() => this.#refreshTimes(), TIMES_EVERY_MS);
     addEventListener('scroll', () => (this.#unread > 0 || this.#pending.length > 0) && this.#draw(), { passive: true });
+    settles(list, 'just-came');
     list.addEventListener('focusout', () => this.#draw());
   }
 
@@ -39,7 +41,7 @@ export class Feed {
     this.#remember(tweet.key);
     this.#pending.push(tweet);
     if (this.#pending.length > 2 * MOST_ROWS) {
-      this.#pending.splice(0, MOST_ROWS);
+      this.#unread += this.#pending.splice(0, MOST_ROWS).length;
       this.#overflowed = true;
     }
     this.#draw();

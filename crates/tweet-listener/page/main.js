@@ -102,7 +102,9 @@ function showFeedState({ rows, unread }) {
 
 function like(article) {
   const post = feed.post(article);
-  if (post) likes.toggle(post.tweet);
+  if (!post) return;
+  likes.toggle(post.tweet);
+  post.showLike(likes.of(post.tweet.key)); // at once, even while a flood of posts has the drawing wait
 }
 
 list.addEventListener('click', (event) => {

@@ -1,6 +1,7 @@
 // The posts that were liked last, newest on top; a post that is liked again moves up.
 
 import { conflated } from './frame.js';
+import { fresh, settles } from './fresh.js';
 import { count, short } from './numbers.js';
 import { keyOf } from './post.js';
 
@@ -17,6 +18,7 @@ export class Recent {
   constructor(board) {
     this.#board = board;
     this.#list = board.querySelector('ul');
+    settles(this.#list, 'appear');
   }
 
   add(data) {
@@ -36,7 +38,7 @@ export class Recent {
   #show() {
     const nodes = new Map();
     for (const [key, data] of [...this.#liked].reverse()) {
-      const node = this.#nodes.get(key) ?? document.importNode(this.#template, true);
+      const node = this.#nodes.get(key) ?? fresh(this.#template);
       fill(node, data);
       nodes.set(key, node);
     }

@@ -8,6 +8,7 @@
 import { Backoff } from './backoff.js';
 
 const SILENCE_MS = 40_000; // more than two heartbeats of at most 18 s
+const NO_ANSWER_MS = 30_000; // longer than a server that drains asks to wait
 const LOOK_EVERY_MS = 2_000;
 const SETTLED_MS = 1_000; // an answer that only says "come back later" opens and closes at once; that is not live
 const RESET_SPREAD_MS = 300; // a reset may reach every open page in the same instant
@@ -149,7 +150,8 @@ export class Stream {
 
   #look() {
     const now = performance.now();
-    if (this.#source && now - Math.max(this.#heardAt, this.#openedAt) > SILENCE_MS) this.#open();
+    const patience = this.#source?.readyState === EventSource.OPEN ? SILENCE_MS : NO_ANSWER_MS;
+    if (this.#source && now - Math.max(this.#heardAt, this.#openedAt) > patience) this.#open();
     this.#show();
   }
 

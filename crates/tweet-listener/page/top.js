@@ -1,6 +1,7 @@
 // The most liked posts, merged from the list of each conference in view.
 
 import { conflated } from './frame.js';
+import { fresh, settles } from './fresh.js';
 import { count, short } from './numbers.js';
 import { keyOf } from './post.js';
 
@@ -19,6 +20,7 @@ export class Top {
   constructor(board) {
     this.#board = board;
     this.#list = board.querySelector('ol');
+    settles(this.#list, 'appear');
   }
 
   set(data) {
@@ -54,7 +56,7 @@ export class Top {
     const items = new Map();
     for (const [index, { entry, likes }] of best.entries()) {
       const key = keyOf(entry);
-      const node = this.#items.get(key) ?? document.importNode(this.#template, true);
+      const node = this.#items.get(key) ?? fresh(this.#template);
       fill(node, entry, likes, index + 1, likes / best[0].likes);
       items.set(key, node);
     }

@@ -38,7 +38,8 @@ export class Totals {
     }
     for (const [name, value] of Object.entries(sum)) {
       const node = this.#section.querySelector(`[data-total=${name}]`);
-      const text = grouped(value);
+      const text = value < 10_000_000 ? grouped(value) : short(value);
+      node.title = grouped(value);
       node.dataset.value = value;
       node.dataset.long = text.length > 6;
       if (node.textContent !== text) node.textContent = text;

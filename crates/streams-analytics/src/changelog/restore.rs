@@ -40,7 +40,7 @@ impl Restore {
         match record.body.ok_or(Unrestorable::Torn)? {
             Body::Pack(pack) => {
                 for key in entries::keys(&pack.removed_likes)? {
-                    let _ = key;
+                    self.store.unload_like(key);
                 }
                 entries::load(&mut self.store, pack.entries.unwrap_or_default())?;
             }

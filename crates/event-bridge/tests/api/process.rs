@@ -1,0 +1,53 @@
+use std::{
+    net::TcpListener,
+    process::{Command, Output, Stdio},
+};
+
+/// Runs the binary with this environment to its end.
+fn run(args: &[&str], variables: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_event-bridge"))
+        .args(args)
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn lines(output: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(output).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn bad_configuration_is_one_line_and_exit_code_64() {
+    for (variable, value, line) in [
+        ("LIVEWALL_LIMITS__BATCH", "many", "limits.batch"),
+        ("LIVEWALL_IFTTT__ZONE", "Mars/Base", "ifttt.zone"),
+        ("LIVEWALL_POSTS__HASHTAG", "rustconf", "hashtag"),
+        ("LIVEWALL_KAFKA__PROPERTIES__ENABLE_IDEMPOTENCE", "false", "kafka.properties.enable.idempotence"),
+        ("LIVEWALL_HTTP__LISTEN", "0.0.0.0:0", "webhook.token"),
+    ] {
+        let output = run(&[], &[(variable, value)]);
+        let errors = lines(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{errors:?}");
+        assert!(errors.len() == 1 && errors[0].contains(line), "{errors:?}");
+    }
+    assert_eq!(run(&["--no-such-option"], &[]).status.code(), Some(64));
+}
+
+#[test]
+fn a_port_in_use_is_one_line_and_a_failure() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let output = run(&[], &[("LIVEWALL_HTTP__LISTEN", &listen), ("LIVEWALL_LOG__FILTER", "off")]);
+    let errors = lines(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors:?}");
+    assert!(errors.len() == 1 && errors[0].contains(&listen), "{errors:?}");
+}
+
+#[test]
+fn the_printed_configuration_masks_the_token() {
+    let output = run(&["--print-config"], &[("LIVEWALL_WEBHOOK__TOKEN", "hunter2")]);
+    let printed = lines(&output.stdout).join("\n");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(printed.contains("\"token\": \"***\"") && !printed.contains("hunter2"), "{printed}");
+}

@@ -1,0 +1,268 @@
+//! The input: several topics read by a consumer group, partition p of all of them by one member.
+
+use std::time::Duration;
+
+use rdkafka::{
+    Message as _, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata},
+    error::{KafkaError as ClientError, RDKafkaErrorCode},
+    message::{BorrowedMessage, Headers as _},
+};
+
+use super::membership::{Change, Membership};
+use crate::{KafkaConfig, KafkaError, PartitionBounds};
+
+/// How long a seek may take; it asks no broker.
+const SEEK: Duration = Duration::from_secs(5);
+
+/// Who joins which group.
+#[derive(Debug, Clone)]
+pub struct GroupOptions {
+    /// `group.id`.
+    pub group: String,
+    /// Full names of the input topics, all with the same number of partitions.
+    pub topics: Vec<String>,
+    /// `group.instance.id` of a static member; empty: a dynamic one.
+    pub instance: String,
+}
+
+/// A member of a consumer group. It commits nothing itself: offsets go with the transaction of their results.
+pub struct Group {
+    consumer: BaseConsumer<Membership>,
+    topics: Vec<String>,
+}
+
+/// What came of a poll.
+pub enum Polled<'a> {
+    /// The next record of an assigned partition.
+    Record(InputRecord<'a>),
+    /// The assignment changes.
+    Change(Change),
+    /// Nothing, within the time.
+    Nothing,
+    /// Another process has taken this member's instance id.
+    Fenced,
+    /// The broker no longer has the records that are next.
+    PositionLost,
+    /// The consumer cannot go on.
+    Broken(KafkaError),
+}
+
+/// A record of an input topic, in the client's buffers.
+pub struct InputRecord<'a> {
+    message: BorrowedMessage<'a>,
+    /// Which of [`GroupOptions::topics`].
+    pub topic: usize,
+}
+
+impl InputRecord<'_> {
+    /// The partition.
+    pub fn partition(&self) -> i32 {
+        self.message.partition()
+    }
+
+    /// The offset in it.
+    pub fn offset(&self) -> i64 {
+        self.message.offset()
+    }
+
+    /// Milliseconds since the epoch; whose clock it is follows from the topic.
+    pub fn timestamp(&self) -> i64 {
+        self.message.timestamp().to_millis().unwrap_or(0)
+    }
+
+    /// The key, where there is one.
+    pub fn key(&self) -> Option<&[u8]> {
+        self.message.key()
+    }
+
+    /// The value; `None` is a tombstone.
+    pub fn value(&self) -> Option<&[u8]> {
+        self.message.payload()
+    }
+
+    /// Copies of the headers, in order.
+    pub fn headers(&self) -> Vec<(String, Vec<u8>)> {
+        let headers = self.message.headers();
+        headers.map_or_else(Vec::new, |headers| {
+            headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect()
+        })
+    }
+}
+
+/// What the group has committed for one partition of one topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommittedOffset {
+    /// The next record to read.
+    pub offset: i64,
+    /// What was committed beside it.
+    pub metadata: String,
+}
+
+impl Group {
+    /// Begins to join. Returns at once, whether or not a broker is there.
+    ///
+    /// # Errors
+    /// Where librdkafka does not take the configuration.
+    pub fn join(config: &KafkaConfig, options: GroupOptions) -> Result<Self, KafkaError> {
+        let mut client = config.client();
+        client
+            .set("group.id", &options.group)
+            // Gives partition p of topics with equally many partitions to the same member; checked at each assignment.
+            .set("partition.assignment.strategy", "range")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "error")
+            .set("isolation.level", "read_committed")
+            .set("allow.auto.create.topics", "false");
+        if !options.instance.is_empty() {
+            client.set("group.instance.id", &options.instance);
+        }
+        for (property, default) in [
+            // How long a dead member's partitions wait.
+            ("session.timeout.ms", "10000"),
+            ("heartbeat.interval.ms", "1000"),
+            // A full queue is looked at again soon, not after librdkafka's second.
+            ("fetch.queue.backoff.ms", "5"),
+        ] {
+            if client.get(property).is_none() {
+                client.set(property, default);
+            }
+        }
+        let consumer: BaseConsumer<Membership> = client.create_with_context(Membership::default())?;
+        let topics: Vec<&str> = options.topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&topics)?;
+        Ok(Self { consumer, topics: options.topics })
+    }
+
+    /// Waits for what comes next, at most `patience`. Must be called often: the group drops a member that does not poll.
+    pub fn poll(&self, patience: Duration) -> Polled<'_> {
+        if let Some(change) = self.consumer.context().next_change() {
+            return Polled::Change(change);
+        }
+        match self.consumer.poll(patience) {
+            Some(Ok(message)) => {
+                let topic = self.topics.iter().position(|topic| topic == message.topic());
+                topic.map_or(Polled::Nothing, |topic| Polled::Record(InputRecord { message, topic }))
+            }
+            Some(Err(error)) => match self.cause(&error) {
+                Some(RDKafkaErrorCode::FencedInstanceId) => Polled::Fenced,
+                Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => Polled::PositionLost,
+                _ if matches!(error, ClientError::MessageConsumptionFatal(_)) => Polled::Broken(error.into()),
+                _ => {
+                    // Such as lost connections: librdkafka's to retry.
+                    tracing::debug!("reading the input: {error}");
+                    Polled::Nothing
+                }
+            },
+            None => self.consumer.context().next_change().map_or(Polled::Nothing, Polled::Change),
+        }
+    }
+
+    /// Answers [`Change::Assigned`]: takes the partitions, all paused, each topic's at its offset.
+    ///
+    /// # Errors
+    /// Where the assignment is no longer possible.
+    pub fn assign(&self, partitions: &[(i32, Vec<i64>)]) -> Result<(), KafkaError> {
+        let list = self.offsets(partitions)?;
+        self.consumer.assign(&list)?;
+        self.consumer.pause(&list)?;
+        Ok(())
+    }
+
+    /// Answers [`Change::Revoked`].
+    ///
+    /// # Errors
+    /// Where librdkafka refuses.
+    pub fn unassign(&self) -> Result<(), KafkaError> {
+        Ok(self.consumer.unassign()?)
+    }
+
+    /// Reads `partition` from these offsets, one per topic. Records that were fetched before are not delivered any more.
+    ///
+    /// # Errors
+    /// Where a partition is not being read yet: to be tried again.
+    pub fn read_from(&self, partition: i32, offsets: &[i64]) -> Result<(), KafkaError> {
+        let list = self.offsets(&[(partition, offsets.to_vec())])?;
+        let sought = self.consumer.seek_partitions(list, SEEK)?;
+        for element in sought.elements() {
+            element.error()?;
+        }
+        Ok(self.consumer.resume(&sought)?)
+    }
+
+    /// What the group has committed for `partition`, per topic; `None` where it has committed nothing. Waits for
+    /// transactions that are about to commit.
+    ///
+    /// # Errors
+    /// Where the coordinator does not answer in time, or such a transaction is still open: to be tried again.
+    pub fn committed(&self, partition: i32, patience: Duration) -> Result<Vec<Option<CommittedOffset>>, KafkaError> {
+        let mut list = TopicPartitionList::new();
+        for topic in &self.topics {
+            list.add_partition(topic, partition);
+        }
+        let list = self.consumer.committed_offsets(list, patience)?;
+        let committed = self.topics.iter().map(|topic| {
+            let Some(element) = list.find_partition(topic, partition) else { return Ok(None) };
+            element.error()?;
+            Ok(match element.offset() {
+                Offset::Offset(offset) => Some(CommittedOffset { offset, metadata: element.metadata().to_owned() }),
+                _ => None,
+            })
+        });
+        committed.collect()
+    }
+
+    /// Where `partition` of each topic begins and ends now.
+    ///
+    /// # Errors
+    /// Where the broker does not answer in time.
+    pub fn bounds(&self, partition: i32, patience: Duration) -> Result<Vec<PartitionBounds>, KafkaError> {
+        let bounds = self.topics.iter().map(|topic| {
+            let (start, end) = self.consumer.fetch_watermarks(topic, partition, patience)?;
+            Ok(PartitionBounds { start, end })
+        });
+        bounds.collect()
+    }
+
+    /// What a transaction needs to commit offsets as this member. `None` where this is no member of the group now: the
+    /// broker would take offsets from a nameless one.
+    pub(super) fn metadata(&self) -> Option<ConsumerGroupMetadata> {
+        // In this order: an assignment that was lost before the metadata was taken is seen, one that is lost later has
+        // another generation, which the broker refuses.
+        let metadata = self.consumer.group_metadata()?;
+        (!self.consumer.assignment_lost()).then_some(metadata)
+    }
+
+    /// The topics, as [`GroupOptions::topics`].
+    pub(super) fn topics(&self) -> &[String] {
+        &self.topics
+    }
+
+    /// A fatal error's code says only that it is fatal.
+    fn cause(&self, error: &ClientError) -> Option<RDKafkaErrorCode> {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::Fatal) => self.consumer.client().fatal_error().map(|(code, _)| code),
+            code => code,
+        }
+    }
+
+    fn offsets(&self, partitions: &[(i32, Vec<i64>)]) -> Result<TopicPartitionList, KafkaError> {
+        let mut list = TopicPartitionList::new();
+        for (partition, offsets) in partitions {
+            for (topic, offset) in self.topics.iter().zip(offsets) {
+                list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+            }
+        }
+        Ok(list)
+    }
+}
+
+impl Drop for Group {
+    /// Leaves the group, unless the member is static.
+    fn drop(&mut self) {
+        self.consumer.context().leave();
+        // A change that nobody has answered would keep the consumer from closing.
+        let _ = self.consumer.unassign();
+    }
+}

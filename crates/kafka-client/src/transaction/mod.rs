@@ -1,0 +1,17 @@
+//! The parts of a transactional task: input of a consumer group, output of a transactional producer, both committed as
+//! one, and state that is read back from a partition.
+//!
+//! All calls block: they belong on a thread of their own.
+
+mod cutter;
+mod group;
+mod membership;
+mod partition;
+mod producer;
+mod reports;
+
+pub use cutter::LogCutter;
+pub use group::{CommittedOffset, Group, GroupOptions, InputRecord, Polled};
+pub use membership::Change;
+pub use partition::{PartitionEvent, PartitionReader, PartitionValue};
+pub use producer::{OutRecord, TransactionError, TransactionalProducer};

@@ -1,0 +1,104 @@
+//! Reading one partition back.
+
+use std::time::Duration;
+
+use rdkafka::{
+    Message as _, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::{KafkaError as ClientError, RDKafkaErrorCode},
+    message::BorrowedMessage,
+};
+
+use crate::{KafkaConfig, KafkaError, PartitionBounds, logging::Logged, reader::consumer};
+
+/// What came of a poll.
+pub enum PartitionEvent<'a> {
+    /// The next record: its offset and value.
+    Record(i64, PartitionValue<'a>),
+    /// Everything that is committed now has been read.
+    End,
+    /// Nothing, within the time.
+    Nothing,
+    /// The broker does not have the records that are next.
+    PositionLost,
+}
+
+/// A value in the client's buffers.
+pub struct PartitionValue<'a>(BorrowedMessage<'a>);
+
+impl PartitionValue<'_> {
+    /// The bytes; none for a tombstone.
+    pub fn bytes(&self) -> &[u8] {
+        self.0.payload().unwrap_or_default()
+    }
+}
+
+/// Reads one partition from an offset on, under read_committed, without a group.
+pub struct PartitionReader {
+    consumer: BaseConsumer<Logged>,
+    config: KafkaConfig,
+    topic: String,
+    partition: i32,
+}
+
+impl PartitionReader {
+    /// A reader of `partition` of `topic` (its full name), that does not read yet.
+    ///
+    /// # Errors
+    /// Where librdkafka does not take the configuration.
+    pub fn new(config: &KafkaConfig, topic: &str, partition: i32) -> Result<Self, KafkaError> {
+        Ok(Self { consumer: consumer(config)?, config: config.clone(), topic: topic.to_owned(), partition })
+    }
+
+    /// Where the partition begins, and where its committed part ends: behind an open transaction, if there is one.
+    ///
+    /// # Errors
+    /// Where the broker does not answer in time.
+    pub fn committed_bounds(&self, patience: Duration) -> Result<PartitionBounds, KafkaError> {
+        let (start, end) = self.consumer.fetch_watermarks(&self.topic, self.partition, patience)?;
+        Ok(PartitionBounds { start, end })
+    }
+
+    /// One past the last record, of open and aborted transactions too.
+    ///
+    /// # Errors
+    /// Where the broker does not answer in time.
+    pub fn end(&self, patience: Duration) -> Result<i64, KafkaError> {
+        let mut client = self.config.client();
+        client.set("isolation.level", "read_uncommitted").set("allow.auto.create.topics", "false");
+        let client: BaseConsumer<Logged> = client.create_with_context(Logged)?;
+        Ok(client.fetch_watermarks(&self.topic, self.partition, patience)?.1)
+    }
+
+    /// Begins to read at `offset`.
+    ///
+    /// # Errors
+    /// Where librdkafka refuses.
+    pub fn read_from(&self, offset: i64) -> Result<(), KafkaError> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic, self.partition, Offset::Offset(offset))?;
+        Ok(self.consumer.assign(&list)?)
+    }
+
+    /// Waits for what comes next, at most `patience`.
+    ///
+    /// # Errors
+    /// Where the consumer cannot go on.
+    pub fn poll(&self, patience: Duration) -> Result<PartitionEvent<'_>, KafkaError> {
+        match self.consumer.poll(patience) {
+            Some(Ok(message)) => Ok(PartitionEvent::Record(message.offset(), PartitionValue(message))),
+            Some(Err(ClientError::PartitionEOF(_))) => Ok(PartitionEvent::End),
+            Some(Err(error)) => match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+                    Ok(PartitionEvent::PositionLost)
+                }
+                _ if matches!(error, ClientError::MessageConsumptionFatal(_)) => Err(error.into()),
+                _ => {
+                    tracing::debug!(topic = self.topic, "reading back: {error}");
+                    Ok(PartitionEvent::Nothing)
+                }
+            },
+            None => Ok(PartitionEvent::Nothing),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! One transaction: the results, the state and the input offsets of all tasks that are ahead of their last commit.
+
+use std::time::{Duration, Instant};
+
+use contracts::Timestamp;
+use kafka_client::{KafkaError, transaction::TransactionError};
+
+use super::{
+    runner::{Phase, Runner},
+    task::Task,
+};
+
+/// The longest wait after aborts that follow each other.
+const LONGEST_QUIET: Duration = Duration::from_secs(5);
+
+impl Runner {
+    /// Commits what was taken since the last commit. What fails is taken back, or settled by what the group says.
+    pub(super) fn commit(&mut self) {
+        (self.ahead_since, self.records) = (None, 0);
+        if self.producer.is_none() || self.ahead().next().is_none() {
+            return;
+        }
+        let began = Instant::now();
+        match self.transaction() {
+            Ok(()) => {
+                self.aborts_in_a_row = 0;
+                let status = std::sync::Arc::clone(&self.status);
+                for task in self.ahead() {
+                    task.commit();
+                    status.running(task.partition(), task.next());
+                }
+                self.cut();
+                metrics::counter!("analytics_commits_total").increment(1);
+                metrics::histogram!("analytics_commit_seconds").record(began.elapsed().as_secs_f64());
+            }
+            Err(TransactionError::Abort(reason) | TransactionError::Retry(reason)) => self.abort(&reason),
+            Err(TransactionError::Fatal(reason)) => {
+                tracing::warn!("the transactional producer must be made anew: {reason}");
+                self.disconnect();
+            }
+        }
+    }
+
+    /// Running tasks with something to commit.
+    fn ahead(&mut self) -> impl Iterator<Item = &mut Task> {
+        self.phases.values_mut().filter_map(|phase| match phase {
+            Phase::Running(task) if task.is_ahead() => Some(task),
+            _ => None,
+        })
+    }
+
+    fn transaction(&mut self) -> Result<(), TransactionError> {
+        let Some(producer) = self.producer.as_ref() else { return Ok(()) };
+        let now = Timestamp::from(jiff::Timestamp::now());
+        let mut tasks: Vec<&mut Task> = self
+            .phases
+            .values_mut()
+            .filter_map(|phase| match phase {
+                Phase::Running(task) if task.is_ahead() => Some(task),
+                _ => None,
+            })
+            .collect();
+        producer.begin()?;
+        let mut sent = 0;
+        for task in &mut tasks {
+            task.send(producer, &self.topics, self.config.entries(), now, &mut sent)?;
+        }
+        let offsets = producer.delivered()?;
+        let committed: Vec<_> = tasks.iter_mut().filter_map(|task| task.delivered(&offsets)).collect();
+        producer.commit(&self.group, &committed)
+    }
+
+    /// Nothing of the transaction will be seen: the tasks go back to their last commit and read from there again.
+    fn abort(&mut self, reason: &KafkaError) {
+        metrics::counter!("analytics_aborts_total").increment(1);
+        let aborted = self.producer.as_ref().map_or(Ok(()), kafka_client::transaction::TransactionalProducer::abort);
+        if let Err(error) = aborted {
+            tracing::warn!("the transaction could not be aborted ({error}) after: {reason}");
+            self.disconnect();
+            return;
+        }
+        self.aborts_in_a_row += 1;
+        let quiet = Duration::from_millis(100 << self.aborts_in_a_row.min(6)).min(LONGEST_QUIET);
+        self.quiet_until = Instant::now() + quiet;
+        tracing::warn!(in_a_row = self.aborts_in_a_row, "transaction aborted: {reason}");
+        for (partition, phase) in std::mem::take(&mut self.phases) {
+            let phase = match phase {
+                Phase::Running(mut task) => {
+                    task.undo();
+                    self.status.waiting(partition);
+                    Phase::Starting(task)
+                }
+                phase => phase,
+            };
+            self.phases.insert(partition, phase);
+        }
+    }
+}

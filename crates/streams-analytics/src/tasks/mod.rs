@@ -1,0 +1,99 @@
+//! The computation on Kafka: one thread, one member of the group, one transactional producer, one task per partition.
+//!
+//! A commit is one transaction with the results, the changed state and the input offsets of all tasks; between commits,
+//! everything is in memory only, and can be taken back.
+
+mod commit;
+mod dead_letter;
+mod decide;
+mod restoring;
+mod runner;
+mod status;
+mod stop;
+mod task;
+
+use std::{sync::Arc, thread::JoinHandle};
+
+use contracts::Topic;
+use kafka_client::{
+    KafkaConfig, KafkaError, Layout,
+    transaction::{Group, GroupOptions, LogCutter},
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use self::runner::Runner;
+pub(crate) use self::{status::Status, stop::Stop};
+use crate::config::Config;
+
+/// The group, and the beginning of transactional ids.
+const NAME: &str = "streams-analytics";
+
+/// Full names of the topics, and the partition count of all of them.
+pub(crate) struct Topics {
+    /// `tweets` and `tweet-likes`.
+    inputs: [String; 2],
+    counts: String,
+    analytics: String,
+    changelog: String,
+    dead_letters: String,
+    partitions: i32,
+}
+
+impl Topics {
+    pub(crate) fn new(prefix: &str, layout: &Layout) -> Self {
+        Self {
+            inputs: [Topic::Tweets.with_prefix(prefix), Topic::TweetLikes.with_prefix(prefix)],
+            counts: Topic::TweetLikeCounts.with_prefix(prefix),
+            analytics: Topic::TweetAnalytics.with_prefix(prefix),
+            changelog: Topic::StreamsAnalyticsChangelog.with_prefix(prefix),
+            dead_letters: Topic::DeadLetters.with_prefix(prefix),
+            partitions: layout.partitions,
+        }
+    }
+}
+
+/// Starts the thread. `ended` is called on it, at the end, with the reason where there is one. Needs a Tokio runtime.
+pub(crate) fn start(
+    config: &Config,
+    layout: &Layout,
+    status: Arc<Status>,
+    stop: CancellationToken,
+    ended: impl FnOnce(Result<(), Stop>) + Send + 'static,
+) -> Result<JoinHandle<()>, KafkaError> {
+    let prefix = &config.topics.prefix;
+    let topics = Topics::new(prefix, layout);
+    let instance = config.kafka.instance_id.clone();
+    // A static member's id survives it, so that its next life fences it at once; a dynamic one needs none of that.
+    let transactional_id = match instance.as_str() {
+        "" => format!("{prefix}{NAME}-{}", uuid::Uuid::new_v4()),
+        instance => format!("{prefix}{NAME}-{instance}"),
+    };
+    let options = GroupOptions { group: format!("{prefix}{NAME}"), topics: topics.inputs.to_vec(), instance };
+    let group = Group::join(&config.kafka, options)?;
+    let cuts = start_cutting(&config.kafka, &topics.changelog)?;
+    let runner =
+        Runner::new(config.kafka.clone(), config.analytics.clone(), topics, group, transactional_id, status, cuts, stop);
+    std::thread::Builder::new()
+        .name("analytics-tasks".into())
+        .spawn(move || ended(runner.run()))
+        .map_err(|error| KafkaError::new(format!("cannot start a thread: {error}")))
+}
+
+/// Cuts the changelog's partitions before the offsets that come.
+fn start_cutting(kafka: &KafkaConfig, changelog: &str) -> Result<mpsc::UnboundedSender<(i32, i64)>, KafkaError> {
+    let cutter = LogCutter::new(kafka, changelog)?;
+    let (sender, mut cuts) = mpsc::unbounded_channel();
+    let mut failing = false;
+    tokio::spawn(async move {
+        while let Some((partition, offset)) = cuts.recv().await {
+            let outcome = cutter.cut(partition, offset).await;
+            if let (Err(error), false) = (&outcome, failing) {
+                // Harmless but for the space that it takes.
+                tracing::warn!("cannot delete what the changelog no longer needs: {error}");
+            }
+            failing = outcome.is_err();
+        }
+    });
+    Ok(sender)
+}

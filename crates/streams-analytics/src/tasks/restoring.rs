@@ -1,0 +1,176 @@
+//! Reading a task's state back from the changelog.
+
+use std::time::{Duration, Instant};
+
+use kafka_client::{
+    KafkaConfig, KafkaError,
+    transaction::{PartitionEvent, PartitionReader},
+};
+
+use super::stop::{Stop, Unrecoverable};
+use crate::{
+    changelog::{Position, Restore},
+    store::Store,
+};
+
+/// How long the broker may take for one answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often progress is logged.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// A state that is on its way.
+pub(super) struct Restoring {
+    partition: i32,
+    reader: PartitionReader,
+    restore: Restore,
+    /// The commit to end with; `None`: the last one that there is, because the group has forgotten which it was.
+    goal: Option<Position>,
+    /// The changelog's first offset, once reading has begun.
+    reading_from: Option<i64>,
+    records: u64,
+    began: Instant,
+    logged: Instant,
+}
+
+/// A state that is there.
+pub(super) struct Restored {
+    pub(super) store: Store,
+    /// The commit that it is of; `None`: there never was one.
+    pub(super) position: Option<Position>,
+    /// From where the changelog has all of it.
+    pub(super) restore_from: i64,
+}
+
+impl Restoring {
+    pub(super) fn new(
+        kafka: &KafkaConfig,
+        changelog: &str,
+        partition: i32,
+        goal: Option<Position>,
+    ) -> Result<Self, KafkaError> {
+        let reader = PartitionReader::new(kafka, changelog, partition)?;
+        let now = Instant::now();
+        Ok(Self {
+            partition,
+            reader,
+            restore: Restore::default(),
+            goal,
+            reading_from: None,
+            records: 0,
+            began: now,
+            logged: now,
+        })
+    }
+
+    /// Works for about `budget`. `None`: not there yet.
+    pub(super) fn advance(&mut self, budget: Duration) -> Result<Option<Restored>, Stop> {
+        let start = match self.reading_from {
+            Some(start) => start,
+            None => match self.begin()? {
+                Some(start) => start,
+                None => return Ok(None),
+            },
+        };
+        let until = Instant::now() + budget;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.reader.poll(left)? {
+                PartitionEvent::Record(offset, value) => {
+                    if self.goal.is_some_and(|goal| offset >= goal.restore_to) {
+                        return Err(self.lacking());
+                    }
+                    self.restore.apply(offset, value.bytes()).map_err(|fault| {
+                        let reason = Unrecoverable::Record { offset, fault };
+                        Stop::Reset { partition: self.partition, reason }
+                    })?;
+                    self.records += 1;
+                    if self.goal.is_some_and(|goal| offset + 1 == goal.restore_to) {
+                        return self.finish(start).map(Some);
+                    }
+                }
+                // Reading began when everything that is looked for was committed, so here is the end.
+                PartitionEvent::End if self.goal.is_some() => return Err(self.lacking()),
+                PartitionEvent::End => return self.finish(start).map(Some),
+                PartitionEvent::PositionLost => return Err(self.lacking()),
+                PartitionEvent::Nothing => {}
+            }
+            if Instant::now() >= until {
+                self.log_progress();
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Begins to read once what is looked for is committed: a transaction that is just ending would otherwise be missed.
+    fn begin(&mut self) -> Result<Option<i64>, Stop> {
+        // The raw end first: what it counts, the committed end must have reached.
+        let (end, bounds) = match self.reader.end(PATIENCE).and_then(|end| {
+            let bounds = self.reader.committed_bounds(PATIENCE)?;
+            Ok((end, bounds))
+        }) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::debug!(partition = self.partition, "the changelog's bounds: {error}");
+                return Ok(None);
+            }
+        };
+        let from = match self.goal {
+            Some(goal) => {
+                if goal.restore_from < bounds.start || goal.restore_to > end {
+                    return Err(self.lacking());
+                }
+                if goal.restore_to > bounds.end {
+                    return Ok(None);
+                }
+                goal.restore_from
+            }
+            None if bounds.end < end => return Ok(None),
+            None => bounds.start,
+        };
+        self.reader.read_from(from)?;
+        self.reading_from = Some(from);
+        Ok(Some(from))
+    }
+
+    fn finish(&mut self, start: i64) -> Result<Restored, Stop> {
+        let restore = std::mem::take(&mut self.restore);
+        let position = restore.last();
+        let wrong = match (self.goal, position) {
+            (Some(goal), found) if found != Some(goal) => Some(Unrecoverable::OtherCommit { to: goal.restore_to }),
+            (None, Some(last)) if last.restore_from < start => {
+                let (from, to) = (last.restore_from, last.restore_to);
+                Some(Unrecoverable::Lacking { from, to, start, end: last.restore_to })
+            }
+            _ => None,
+        };
+        if let Some(reason) = wrong {
+            return Err(Stop::Reset { partition: self.partition, reason });
+        }
+        let seconds = self.began.elapsed().as_secs_f64();
+        metrics::counter!("analytics_restores_total").increment(1);
+        metrics::histogram!("analytics_restore_seconds").record(seconds);
+        tracing::info!(partition = self.partition, records = self.records, seconds, "restored");
+        Ok(Restored { store: restore.finish(), position, restore_from: position.map_or(start, |p| p.restore_from) })
+    }
+
+    fn lacking(&self) -> Stop {
+        let (from, to) = self.goal.map_or((0, 0), |goal| (goal.restore_from, goal.restore_to));
+        let start = self.reader.committed_bounds(PATIENCE).map_or(-1, |bounds| bounds.start);
+        let end = self.reader.end(PATIENCE).unwrap_or(-1);
+        Stop::Reset { partition: self.partition, reason: Unrecoverable::Lacking { from, to, start, end } }
+    }
+
+    fn log_progress(&mut self) {
+        if self.logged.elapsed() < PROGRESS {
+            return;
+        }
+        self.logged = Instant::now();
+        let seconds = self.began.elapsed().as_secs_f64();
+        tracing::info!(
+            partition = self.partition,
+            records = self.records,
+            records_per_second = (self.records as f64 / seconds).round(),
+            "restoring"
+        );
+    }
+}

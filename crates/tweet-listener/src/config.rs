@@ -1,0 +1,118 @@
+//! Configuration of tweet-listener.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use kafka_client::{KafkaConfig, TopicsConfig};
+use serde::{Deserialize, Serialize};
+use service_shell::{BadConfig, HttpConfig, LogConfig, ServiceConfig};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The HTTP server.
+    pub http: HttpConfig,
+    /// How to reach Kafka.
+    pub kafka: KafkaConfig,
+    /// Which topics.
+    pub topics: TopicsConfig,
+    /// Log lines.
+    pub log: LogConfig,
+    /// The stream to browsers.
+    pub stream: StreamConfig,
+}
+
+/// Section `stream`.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StreamConfig {
+    /// How long a browser waits before it reconnects, in milliseconds (the first `retry:`).
+    pub retry_ms: u64,
+    /// An id-only block goes out after this much silence, give or take 20 %.
+    #[serde(with = "humantime_serde")]
+    pub heartbeat: Duration,
+    /// Changes of counts and results are gathered this long.
+    #[serde(with = "humantime_serde")]
+    pub tick: Duration,
+    /// The most viewers of this process.
+    pub max_viewers: usize,
+    /// The most viewers from one address; a venue's visitors often share one.
+    pub max_viewers_per_address: usize,
+    /// The most distinct filters.
+    pub max_filters: usize,
+    /// Frames that a viewer may be behind, in bytes, before it is closed and resumes by its id.
+    pub ring_bytes: usize,
+    /// Tweets kept for resuming without asking Kafka, in bytes.
+    pub memory_bytes: usize,
+    /// Tweets kept for first pages, over all conferences (at most 200 of each).
+    pub recent_tweets: usize,
+    /// How many records back a viewer may resume.
+    pub max_resume: i64,
+    /// Readers of old records at one time.
+    pub max_kafka_readers: usize,
+    /// Networks whose X-Forwarded-For entries are believed, such as `10.0.0.0/8`; separated by commas.
+    #[serde(deserialize_with = "service_shell::comma_separated")]
+    pub trusted_proxies: Vec<String>,
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self {
+            retry_ms: 3000,
+            heartbeat: Duration::from_secs(15),
+            tick: Duration::from_millis(100),
+            max_viewers: 20_000,
+            max_viewers_per_address: 20_000,
+            max_filters: 20_000,
+            ring_bytes: 4 << 20,
+            memory_bytes: 32 << 20,
+            recent_tweets: 50_000,
+            max_resume: 10_000,
+            max_kafka_readers: 4,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+impl StreamConfig {
+    /// The trusted proxies as networks.
+    ///
+    /// # Errors
+    /// The first that is neither an address nor a network.
+    pub fn proxies(&self) -> Result<Vec<IpNet>, BadConfig> {
+        let parse = |text: &String| {
+            let network = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
+            network.map_err(|_| {
+                BadConfig::new(format!("stream.trusted_proxies: {text} is neither an address nor a network"))
+            })
+        };
+        self.trusted_proxies.iter().map(parse).collect()
+    }
+}
+
+impl ServiceConfig for Config {
+    fn http(&self) -> &HttpConfig {
+        &self.http
+    }
+
+    fn log(&self) -> &LogConfig {
+        &self.log
+    }
+
+    fn check(&self) -> Result<(), BadConfig> {
+        self.kafka.check().map_err(|error| BadConfig::new(error.to_string()))?;
+        self.stream.proxies()?;
+        for (option, value) in [
+            ("stream.heartbeat", self.stream.heartbeat.as_millis()),
+            ("stream.tick", self.stream.tick.as_millis()),
+            ("stream.max_kafka_readers", self.stream.max_kafka_readers as u128),
+            ("stream.ring_bytes", self.stream.ring_bytes as u128),
+        ] {
+            if value == 0 {
+                return Err(BadConfig::new(format!("{option}: must be more than 0")));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! A model of viewers that move between replicas: whatever the interleavings, every viewer gets the filtered log.
+
+use std::collections::{BTreeMap, HashSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use kafka_client::Layout;
+
+const PARTITIONS: usize = 3;
+
+/// What stands on the topic: per partition (conference, tweet id); ids repeat.
+type Log = Vec<Vec<(usize, u8)>>;
+
+fn conference(partition: usize, which: usize) -> String {
+    format!("c{partition}{which}")
+}
+
+fn value(partition: usize, (which, id): (usize, u8)) -> Vec<u8> {
+    format!(r#"{{"tweetId":"{id}","tagFilter":"{}"}}"#, conference(partition, which)).into_bytes()
+}
+
+struct Replica<'a> {
+    hub: Hub,
+    log: &'a Log,
+    read: Vec<usize>,
+}
+
+impl<'a> Replica<'a> {
+    fn new(log: &'a Log, memory_bytes: usize) -> Self {
+        let config = StreamConfig { memory_bytes, ring_bytes: 600, ..StreamConfig::default() };
+        let ids = StreamIds::new(&Layout { cluster_id: "model".into(), partitions: 3 }, "tweets");
+        let hub = Hub::new(&config, ids, &[0; PARTITIONS]);
+        hub.go_live();
+        Self { hub, log, read: vec![0; PARTITIONS] }
+    }
+
+    /// Reads one record of a partition, where there is one.
+    fn advance(&mut self, partition: usize) {
+        let Some(record) = self.log[partition].get(self.read[partition]) else { return };
+        let value = value(partition, *record);
+        let offset = i64::try_from(self.read[partition]).expect("small");
+        self.read[partition] += 1;
+        self.hub.tweet(&TopicRecord {
+            partition: i32::try_from(partition).expect("small"),
+            offset,
+            timestamp: offset,
+            key: None,
+            value: Some(&value),
+            trace: None,
+        });
+        self.hub.idle();
+    }
+
+    /// What reading Kafka again gives, as `replay` does it.
+    fn kafka(&self, key: &ChannelKey, position: &mut Position, until: &Position) -> Bytes {
+        let mut frames = BytesMut::new();
+        for partition in 0..PARTITIONS {
+            while position.0[partition] < until.0[partition] {
+                let offset = position.0[partition];
+                position.0[partition] += 1;
+                let record = self.log[partition][usize::try_from(offset).expect("small")];
+                let entry = Entry::read(partition, offset, offset, &value(partition, record), None).expect("a tweet");
+                if key.filter.matches(&entry.conference) && !self.hub.is_repeat(&entry) {
+                    frames.extend_from_slice(&self.hub.tweet_frame(&entry, position, false));
+                }
+            }
+        }
+        frames.freeze()
+    }
+}
+
+#[derive(Default)]
+struct Browser {
+    last_event_id: Option<String>,
+    received: Vec<(String, String)>,
+    channel: Option<(usize, ChannelId, u64)>,
+    position: Option<Position>,
+}
+
+impl Browser {
+    /// What a browser does with bytes: takes ids, and rows of unnamed events.
+    fn receive(&mut self, frames: &[u8]) {
+        for block in std::str::from_utf8(frames).expect("UTF-8").split_terminator("\n\n") {
+            for line in block.lines() {
+                if let Some(id) = line.strip_prefix("id: ") {
+                    self.last_event_id = Some(id.to_owned());
+                } else if let Some(data) = line.strip_prefix("data: ") {
+                    let tweet: serde_json::Value = serde_json::from_str(data).expect("JSON");
+                    let text = |field: &str| tweet[field].as_str().expect("a string").to_owned();
+                    self.received.push((text("tagFilter"), text("tweetId")));
+                }
+            }
+        }
+    }
+
+    fn disconnect(&mut self, replicas: &[Replica<'_>]) {
+        if let Some((at, channel, _)) = self.channel.take() {
+            replicas[at].hub.leave(channel);
+        }
+        self.position = None;
+    }
+
+    /// One step of a stream at replica `at`, in small pieces.
+    fn step(&mut self, replicas: &[Replica<'_>], at: usize, key: &ChannelKey) {
+        let replica = &replicas[at];
+        if let Some((_, channel, mut cursor)) = self.channel {
+            match replica.hub.read(channel, &mut cursor, 100) {
+                Ok(Pending::Frames(frames)) => {
+                    self.receive(&frames);
+                    self.channel = Some((at, channel, cursor));
+                }
+                // A heartbeat.
+                Ok(Pending::None(position)) => self.last_event_id = Some(replica.hub.ids.write(&position)),
+                Err(Lapped) => self.disconnect(replicas),
+            }
+            return;
+        }
+        let mut position = self.position.take().unwrap_or_else(|| match &self.last_event_id {
+            Some(id) => replica.hub.ids.read(id).expect("an id that was sent"),
+            None => Position(vec![0; PARTITIONS]),
+        });
+        match replica.hub.join(key, &mut position, 100).expect("few channels") {
+            Join::Live { channel, cursor, .. } => self.channel = Some((at, channel, cursor)),
+            Join::Tweets(frames) => self.receive(&frames),
+            Join::Kafka(until) => {
+                let frames = replica.kafka(key, &mut position, &until);
+                self.receive(&frames);
+            }
+            Join::Ahead => {}
+        }
+        self.position = Some(position);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_viewer_that_moves_between_replicas_gets_the_filtered_log_in_order_and_each_tweet_once(
+        log in proptest::collection::vec(proptest::collection::vec((0_usize..2, 0_u8..12), 0..25), PARTITIONS),
+        steps in proptest::collection::vec((0_u8..10, 0_usize..2, 0..PARTITIONS), 0..250),
+        filtered: bool,
+        memory_bytes in prop_oneof![Just(500_usize), Just(1 << 20)],
+    ) {
+        let mut replicas = [Replica::new(&log, memory_bytes), Replica::new(&log, memory_bytes)];
+        let filter = if filtered { "c00,c11" } else { "" };
+        let key = ChannelKey { filter: Filter::parse(filter).expect("valid"), html: false };
+        let mut browser = Browser::default();
+        let mut at = 0;
+        for (action, replica, partition) in steps {
+            match action {
+                0..=4 => replicas[replica].advance(partition),
+                5..=8 => browser.step(&replicas, at, &key),
+                _ => {
+                    browser.disconnect(&replicas);
+                    at = replica;
+                }
+            }
+        }
+        // Calm: everything is read, and the viewer catches up.
+        for replica in &mut replicas {
+            for (partition, records) in log.iter().enumerate() {
+                records.iter().for_each(|_| replica.advance(partition));
+            }
+        }
+        for _ in 0..500 {
+            browser.step(&replicas, at, &key);
+        }
+
+        let mut expected: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (partition, records) in log.iter().enumerate() {
+            let mut seen = HashSet::new();
+            for (which, id) in records {
+                let name = conference(partition, *which);
+                let wanted = key.filter.matches(&Conference::parse(&name).expect("valid"));
+                if wanted && seen.insert((*which, *id)) {
+                    expected.entry(name).or_default().push(id.to_string());
+                }
+            }
+        }
+        let mut received: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, id) in browser.received {
+            received.entry(name).or_default().push(id);
+        }
+        prop_assert_eq!(received, expected);
+    }
+}

@@ -1,0 +1,252 @@
+//! What is known now beside the log: counts and running results, and which of it has changed.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use contracts::{
+    Conference, ConferenceAnalytics, LikeCount, RankedTweet, Tweet, TweetAnalytics, TweetLiked, TweetLikes,
+    TweetLikesAnalytics,
+};
+
+use crate::{
+    filter::Filter,
+    frame::Event,
+    tweet_log::{Entry, TweetLog},
+};
+
+/// Entries of a top list that viewers get; the topic carries more, for readers that leave some out.
+const TOP: usize = 10;
+/// Counts of one conference in one change event: with the tick it bounds a viewer's bandwidth, whatever the like rate.
+const COUNTS_PER_CHANGE: usize = 50;
+/// `tweetLiked` events of one conference in one change.
+const LIKED_PER_CHANGE: usize = 5;
+/// Conferences in one change.
+const CONFERENCES_PER_CHANGE: usize = 200;
+/// The window whose top list is the unnamed `tweetLikesAnalytics`.
+const WINDOW: &str = "all";
+
+/// One event of a table, before it is a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableEvent {
+    /// `event:`; `None` for what a plain `onmessage` is to get.
+    pub name: Option<&'static str>,
+    /// Its data.
+    pub json: Vec<u8>,
+}
+
+impl TableEvent {
+    /// The frame.
+    pub fn frame(&self, html: bool) -> bytes::Bytes {
+        Event { name: self.name, id: None, json: &self.json, trace: None }.frame(html)
+    }
+}
+
+#[derive(Debug, Default)]
+struct ConferenceTable {
+    counts: HashMap<Box<str>, u32>,
+    totals: Option<TweetAnalytics>,
+    top: Vec<RankedTweet>,
+    /// Tweets whose count viewers do not have yet, first changed first.
+    changed_counts: VecDeque<Box<str>>,
+    changed: HashSet<Box<str>>,
+    risen: VecDeque<Box<str>>,
+    totals_changed: bool,
+    top_changed: bool,
+    queued: bool,
+}
+
+/// The present value of every table.
+#[derive(Debug, Default)]
+pub struct Tables {
+    conferences: HashMap<Conference, ConferenceTable>,
+    /// Conferences with changes, first changed first.
+    changed: VecDeque<Conference>,
+}
+
+impl Tables {
+    /// Takes a record of `tweet-like-counts`.
+    pub fn set_count(&mut self, conference: Conference, count: LikeCount) {
+        let table = self.conferences.entry(conference.clone()).or_default();
+        let tweet_id: Box<str> = count.tweet_id.into();
+        let before = table.counts.insert(tweet_id.clone(), count.count);
+        if before == Some(count.count) {
+            return;
+        }
+        if before.unwrap_or(0) < count.count && !table.risen.contains(&tweet_id) {
+            table.risen.push_back(tweet_id.clone());
+            // Only the newest are shown as news; older ones are in the counts all the same.
+            while table.risen.len() > LIKED_PER_CHANGE {
+                table.risen.pop_front();
+            }
+        }
+        if table.changed.insert(tweet_id.clone()) {
+            table.changed_counts.push_back(tweet_id);
+        }
+        queue(&mut self.changed, table, conference);
+    }
+
+    /// Takes a record of `tweet-analytics`.
+    pub fn set_analytics(&mut self, conference: Conference, mut analytics: ConferenceAnalytics) {
+        let table = self.conferences.entry(conference.clone()).or_default();
+        let totals = TweetAnalytics {
+            event_type: "tweetAnalytics".into(),
+            conference: analytics.conference,
+            tweet_count: analytics.tweet_count,
+            author_count: analytics.author_count,
+            like_count: analytics.like_count,
+        };
+        let mut top = analytics.top.remove(WINDOW).map(|list| list.nrs).unwrap_or_default();
+        top.truncate(TOP);
+        table.totals_changed |= table.totals.as_ref() != Some(&totals);
+        table.top_changed |= table.top != top;
+        table.totals = Some(totals);
+        table.top = top;
+        if table.totals_changed || table.top_changed {
+            queue(&mut self.changed, table, conference);
+        }
+    }
+
+    /// The count of a tweet; `None` where nobody has ever liked it.
+    pub fn count(&self, conference: &Conference, tweet_id: &str) -> Option<u32> {
+        self.conferences.get(conference)?.counts.get(tweet_id).copied()
+    }
+
+    /// Whether there is something that viewers do not have yet.
+    pub fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// Forgets what has changed: nobody was there to see it.
+    pub fn discard_changes(&mut self) {
+        for conference in self.changed.drain(..) {
+            if let Some(table) = self.conferences.get_mut(&conference) {
+                table.changed_counts.clear();
+                table.changed.clear();
+                table.risen.clear();
+                (table.totals_changed, table.top_changed, table.queued) = (false, false, false);
+            }
+        }
+    }
+
+    /// What has changed, newest values only, per conference; bounded, the rest comes with the next call.
+    pub fn take_changes(&mut self, log: &TweetLog) -> Vec<(Conference, Vec<TableEvent>)> {
+        let turns = self.changed.len().min(CONFERENCES_PER_CHANGE);
+        let mut changes = Vec::with_capacity(turns);
+        for _ in 0..turns {
+            let Some(conference) = self.changed.pop_front() else { break };
+            let Some(table) = self.conferences.get_mut(&conference) else { continue };
+            let events = table.take_changes(&conference, log);
+            table.queued = !table.changed_counts.is_empty();
+            if table.queued {
+                self.changed.push_back(conference.clone());
+            }
+            changes.push((conference, events));
+        }
+        changes
+    }
+
+    /// The present value of everything that belongs to `newest` or that `filter` names.
+    pub fn snapshot(&self, filter: &Filter, newest: &[std::sync::Arc<Entry>]) -> Vec<TableEvent> {
+        let mut conferences: Vec<&Conference> =
+            newest.iter().map(|entry| &entry.conference).chain(filter.conferences()).collect();
+        conferences.sort_unstable();
+        conferences.dedup();
+        let mut events = Vec::new();
+        for conference in conferences {
+            let Some(table) = self.conferences.get(conference) else { continue };
+            let counts: Vec<LikeCount> = newest
+                .iter()
+                .filter(|entry| entry.conference == *conference)
+                .filter_map(|entry| table.like_count(conference, entry.tweet_id.as_str()))
+                .collect();
+            if !counts.is_empty() {
+                events.push(counts_event(conference, counts));
+            }
+            events.extend(table.totals.as_ref().map(unnamed));
+            if table.totals.is_some() {
+                events.push(table.top_event(conference));
+            }
+        }
+        events
+    }
+}
+
+fn queue(changed: &mut VecDeque<Conference>, table: &mut ConferenceTable, conference: Conference) {
+    if !table.queued {
+        table.queued = true;
+        changed.push_back(conference);
+    }
+}
+
+impl ConferenceTable {
+    fn take_changes(&mut self, conference: &Conference, log: &TweetLog) -> Vec<TableEvent> {
+        let mut events = Vec::new();
+        let batch = self.changed_counts.len().min(COUNTS_PER_CHANGE);
+        let ids: Vec<Box<str>> = self.changed_counts.drain(..batch).collect();
+        for id in &ids {
+            self.changed.remove(id);
+        }
+        let counts: Vec<LikeCount> = ids.iter().filter_map(|id| self.like_count(conference, id)).collect();
+        if !counts.is_empty() {
+            events.push(counts_event(conference, counts));
+        }
+        for id in std::mem::take(&mut self.risen) {
+            events.push(self.liked_event(conference, &id, log));
+        }
+        if std::mem::take(&mut self.totals_changed) {
+            events.extend(self.totals.as_ref().map(unnamed));
+        }
+        if std::mem::take(&mut self.top_changed) {
+            events.push(self.top_event(conference));
+        }
+        events
+    }
+
+    fn like_count(&self, conference: &Conference, tweet_id: &str) -> Option<LikeCount> {
+        let count = *self.counts.get(tweet_id)?;
+        Some(LikeCount { tweet_id: tweet_id.to_owned(), conference: conference.to_string(), count })
+    }
+
+    fn liked_event(&self, conference: &Conference, tweet_id: &str, log: &TweetLog) -> TableEvent {
+        let tweet: Tweet = log
+            .recent()
+            .find(conference, tweet_id)
+            .and_then(|entry| serde_json::from_slice(&entry.json).ok())
+            .unwrap_or_default();
+        named(
+            "tweetLiked",
+            &TweetLiked {
+                event_type: "tweetLiked".into(),
+                tweet_id: tweet_id.to_owned(),
+                conference: conference.to_string(),
+                count: self.counts.get(tweet_id).copied().unwrap_or(0),
+                text: tweet.text,
+                author: tweet.author,
+            },
+        )
+    }
+
+    fn top_event(&self, conference: &Conference) -> TableEvent {
+        unnamed(&TweetLikesAnalytics {
+            event_type: "tweetLikesAnalytics".into(),
+            conference: conference.to_string(),
+            window: WINDOW.into(),
+            nrs: self.top.clone(),
+        })
+    }
+}
+
+fn counts_event(conference: &Conference, counts: Vec<LikeCount>) -> TableEvent {
+    named("tweetLikes", &TweetLikes { event_type: "tweetLikes".into(), conference: conference.to_string(), counts })
+}
+
+fn unnamed(message: &impl serde::Serialize) -> TableEvent {
+    TableEvent { name: None, json: json(message) }
+}
+
+fn named(name: &'static str, message: &impl serde::Serialize) -> TableEvent {
+    TableEvent { name: Some(name), json: json(message) }
+}
+
+fn json(message: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(message).expect("generated messages serialize")
+}
