@@ -40,6 +40,10 @@ fn check(field: &'static str, text: &str) -> Result<(), InvalidField> {
             format!("has a character at byte {at} that is not one of A-Z a-z 0-9 . _ ~ -"),
         ));
     }
+    if matches!(text, "." | "..") {
+        // Browsers and proxies take them out of a path before anybody sees them (RFC 3986, section 5.2.4).
+        return Err(InvalidField::new(field, "is a dot segment, which cannot stand in a path"));
+    }
     Ok(())
 }
 
@@ -129,7 +133,9 @@ mod tests {
     fn a_conference_is_the_same_with_hash_and_capitals() {
         assert_eq!(Conference::parse("#RustConf"), Conference::parse("rustconf"));
         assert!(Conference::parse("##rust").is_err(), "only one leading # is dropped");
-        assert!(Conference::parse("#").is_err());
+        assert!(
+            Conference::parse("#").is_err() && Conference::parse("..").is_err() && Conference::parse("...").is_ok()
+        );
     }
 
     #[test]
@@ -150,6 +156,7 @@ mod tests {
 
         #[test]
         fn every_unreserved_text_is_a_tweet_id(text in "[A-Za-z0-9._~-]{1,64}") {
+            prop_assume!(text != "." && text != "..");
             let id = TweetId::parse(&text).expect("within the rule");
             prop_assert_eq!(id.as_str(), text);
         }

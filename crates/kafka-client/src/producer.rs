@@ -113,6 +113,17 @@ impl Producer {
             .map_err(|_| KafkaError::new(format!("{} records were not acknowledged", self.inner.in_flight_count())))
     }
 
+    /// Ready with the reason once this producer can never write again, such as when the broker has lost records that it
+    /// had acknowledged: its process has to start anew.
+    pub async fn failed(&self) -> String {
+        loop {
+            if let Some((code, reason)) = self.inner.client().fatal_error() {
+                return format!("the producer cannot go on: {reason} [{code:?}]");
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
     /// Records that wait for an acknowledgement.
     pub fn in_flight(&self) -> i32 {
         self.inner.in_flight_count()
@@ -127,10 +138,10 @@ pub(crate) fn settings(config: &KafkaConfig) -> ClientConfig {
         .set("acks", "all")
         // Records carry their partition; this is for whoever reads the settings and for records without one.
         .set("partitioner", "murmur2_random")
-        .set("message.timeout.ms", config.delivery_timeout_ms.to_string())
-        .set("queue.buffering.max.messages", "100000")
-        .set("queue.buffering.max.kbytes", "65536");
+        .set("message.timeout.ms", config.delivery_timeout_ms.to_string());
     for (property, default) in [
+        ("queue.buffering.max.messages", "100000"),
+        ("queue.buffering.max.kbytes", "65536"),
         ("compression.type", "lz4"),
         // A single post goes out at once; batches form by themselves while a request is on its way.
         ("linger.ms", "0"),

@@ -21,7 +21,7 @@ use crate::{error::Error, known_tweets::KnownTweets};
 /// Positions are passed on after this many records at the latest, also while more keep coming.
 const RECORDS_PER_NOTICE: u32 = 256;
 /// How often the broker is asked what retention has left. Retention is counted in days.
-const RETENTION_CHECK: Duration = Duration::from_secs(60);
+const RETENTION_CHECK: Duration = Duration::from_mins(1);
 
 /// What the reader's thread writes and requests read.
 #[derive(Default)]
@@ -43,9 +43,14 @@ impl Read {
     }
 
     fn change(&self, change: impl FnOnce(&mut KnownTweets)) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        change(&mut known);
-        metrics::gauge!("likes_known_tweets").set(known.len() as f64);
+        change(&mut self.known.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Tells whoever waits how far reading has come.
+    fn has_come_to(&self, positions: &[i64]) {
+        self.positions.send_modify(|said| positions.clone_into(said));
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).len();
+        metrics::gauge!("likes_known_tweets").set(known as f64);
     }
 }
 
@@ -72,13 +77,7 @@ impl Catalogue {
         let read = Arc::new(Read::default());
         let reader = BroadcastReader::start(kafka, topic, layout, stop.clone(), handler(Arc::clone(&read)))?;
         tokio::spawn(forget_expired(Arc::clone(&read), watermarks.clone(), stop));
-        Ok(Self {
-            read,
-            watermarks,
-            patience,
-            state: reader.state(),
-            reader: std::sync::Mutex::new(Some(reader)),
-        })
+        Ok(Self { read, watermarks, patience, state: reader.state(), reader: std::sync::Mutex::new(Some(reader)) })
     }
 
     /// The conferences in which `tweet` stands; only `conference`, where one is named.
@@ -180,7 +179,7 @@ fn handler(read: Arc<Read>) -> impl FnMut(ReaderEvent<'_>) {
         }
         if unsaid >= RECORDS_PER_NOTICE {
             unsaid = 0;
-            read.positions.send_modify(|said| said.clone_from(&positions));
+            read.has_come_to(&positions);
         }
     }
 }
@@ -215,7 +214,10 @@ async fn forget_expired(read: Arc<Read>, watermarks: Watermarks, stop: Cancellat
 
 pub(crate) fn describe_metrics() {
     metrics::describe_gauge!("likes_known_tweets", "Tweets that can be liked: those that the topic `tweets` retains");
-    metrics::describe_counter!("likes_unreadable_records_total", "Records that were skipped because nobody can read them");
+    metrics::describe_counter!(
+        "likes_unreadable_records_total",
+        "Records that were skipped because nobody can read them"
+    );
 }
 
 #[cfg(test)]

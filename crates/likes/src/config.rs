@@ -86,7 +86,7 @@ impl ServiceConfig for Config {
             check_key("visitor.previous_keys", key.expose().unwrap_or_default())?;
         }
         let patience = self.tweets.patience;
-        if !(Duration::from_millis(10)..=Duration::from_secs(60)).contains(&patience) {
+        if !(Duration::from_millis(10)..=Duration::from_mins(1)).contains(&patience) {
             return Err(BadConfig::new("tweets.patience: must be from 10ms to 60s"));
         }
         Ok(())

@@ -81,7 +81,10 @@ mod tests {
             plain,
             format!("livewall_visitor={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax", visitor.cookie)
         );
-        assert_eq!(set(TestRequest::get().insert_header(("X-Forwarded-Proto", "https")), false), plain.clone() + "; Secure");
+        assert_eq!(
+            set(TestRequest::get().insert_header(("X-Forwarded-Proto", "https")), false),
+            plain.clone() + "; Secure"
+        );
         assert_eq!(set(TestRequest::get().insert_header(("X-Forwarded-Proto", "http")), true), plain + "; Secure");
     }
 }

@@ -12,7 +12,9 @@ use service_shell::Problem;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// Without a cookie of ours.
-    #[error("the visitor cookie is missing or was not made here; this answer brings one, send the request again with it")]
+    #[error(
+        "the visitor cookie is missing or was not made here; this answer brings one, send the request again with it"
+    )]
     NoVisitor,
     /// With a body that is not JSON by its media type.
     #[error("the body must be of type application/json")]

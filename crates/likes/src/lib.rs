@@ -5,6 +5,7 @@
 //! hands one record per conference to Kafka and waits for the acknowledgements. [`visitor`] and [`known_tweets`] are pure:
 //! they know neither HTTP nor Kafka nor the clock.
 
+mod answer;
 mod catalogue;
 mod config;
 mod cookie;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, guard, http::header, web};
 use contracts::{Conference, TraceParent, TweetId, VisitorId};
-use serde::Serialize;
 use service_shell::{ProblemBody, RequestTrace};
-use utoipa::ToSchema;
 
 use crate::{
-    VisitorConfig, cookie,
+    VisitorConfig,
+    answer::{LikeAnswer, VisitorAnswer},
+    cookie,
     error::Error,
     openapi,
     publish::{Opinion, Publisher},
@@ -22,36 +22,6 @@ pub(crate) struct Api {
     keys: VisitorKeys,
     always_secure: bool,
     publisher: Arc<Publisher>,
-}
-
-/// Whether the caller had a cookie.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct VisitorAnswer {
-    visitor: VisitorState,
-}
-
-/// Whether the caller had a cookie.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum VisitorState {
-    /// The answer brings a cookie.
-    New,
-    /// The request brought one that is good.
-    Known,
-}
-
-/// A like, or its withdrawal, that Kafka has.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct LikeAnswer {
-    /// The tweet.
-    #[schema(example = "1234567890")]
-    tweet_id: String,
-    /// The conferences in which it is liked now, or no more.
-    #[schema(example = json!(["rustconf"]))]
-    conferences: Vec<String>,
-    /// Whether the visitor likes it now.
-    liked: bool,
 }
 
 impl Api {
@@ -89,11 +59,7 @@ impl Api {
         let opinion = Opinion { visitor, tweet, conference, liked, at: jiff::Timestamp::now().into(), trace };
         let conferences = self.publisher.publish(&opinion).await?;
         count(if liked { "liked" } else { "unliked" });
-        Ok(uncached().json(LikeAnswer {
-            tweet_id: opinion.tweet.to_string(),
-            conferences: conferences.iter().map(Conference::to_string).collect(),
-            liked,
-        }))
+        Ok(LikeAnswer::new(&opinion.tweet, &conferences, liked).response())
     }
 
     /// Sets whether the request's visitor likes the tweet of its path.
@@ -136,13 +102,6 @@ fn noted(request: &HttpRequest, outcome: Result<HttpResponse, Error>) -> Result<
     })
 }
 
-/// 200 that no cache keeps: it is one visitor's.
-fn uncached() -> actix_web::HttpResponseBuilder {
-    let mut response = HttpResponse::Ok();
-    response.insert_header((header::CACHE_CONTROL, "no-store"));
-    response
-}
-
 /// Routes for [`actix_web::App::configure`]. They claim `/likes` and what is below it.
 pub(crate) fn under_likes(api: web::Data<Api>) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
     move |config| {
@@ -154,9 +113,7 @@ pub(crate) fn under_likes(api: web::Data<Api>) -> impl Fn(&mut web::ServiceConfi
                 .service(web::resource("/visitor").guard(guard::Get()).to(get_visitor))
                 .service(web::resource("/openapi.json").guard(guard::Get()).to(openapi::document))
                 .service(
-                    web::resource("/{tweetId}")
-                        .route(web::put().to(put_like))
-                        .route(web::delete().to(delete_like)),
+                    web::resource("/{tweetId}").route(web::put().to(put_like)).route(web::delete().to(delete_like)),
                 ),
         );
     }
@@ -176,9 +133,9 @@ pub(crate) fn under_likes(api: web::Data<Api>) -> impl Fn(&mut web::ServiceConfi
 )]
 pub(crate) async fn get_visitor(api: web::Data<Api>, request: HttpRequest) -> HttpResponse {
     if api.visitor(&request).is_some() {
-        return uncached().json(VisitorAnswer { visitor: VisitorState::Known });
+        return VisitorAnswer::Known.response();
     }
-    let mut response = uncached().json(VisitorAnswer { visitor: VisitorState::New });
+    let mut response = VisitorAnswer::New.response();
     api.introduce(&cookie::new_visitor(&api.keys), &request, &mut response);
     response
 }

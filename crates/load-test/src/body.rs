@@ -23,13 +23,19 @@ enum Framing {
 #[derive(Debug)]
 enum Chunk {
     /// In the line with the size; whether a digit has come, and whether they are over.
-    Size { size: u64, digits: bool, over: bool },
+    Size {
+        size: u64,
+        digits: bool,
+        over: bool,
+    },
     /// In the data: this many bytes more.
     Data(u64),
     /// In the line break behind the data.
     Break,
     /// In the lines behind the last chunk; whether the present one is empty so far.
-    Trailer { empty: bool },
+    Trailer {
+        empty: bool,
+    },
     Done,
 }
 
@@ -181,8 +187,8 @@ mod tests {
             chunks in prop::collection::vec("[a-z\r\n]{1,20}", 0..5),
             cuts in prop::collection::vec(0_usize..200, 0..8),
         ) {
-            let mut wire: String = chunks.iter().map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len())).collect();
-            wire.push_str("0\r\n\r\n");
+            let chunk = |chunk: &String| format!("{:x}\r\n{chunk}\r\n", chunk.len());
+            let wire = chunks.iter().map(chunk).chain(["0\r\n\r\n".to_owned()]).collect::<Vec<_>>().concat();
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(wire.len())).collect();
             cuts.extend([0, wire.len()]);
             cuts.sort_unstable();

@@ -158,7 +158,10 @@ mod tests {
             [event("message", "", ""), event("message", "\n", "")],
             "the last block is not complete"
         );
-        assert_eq!(read(&[b"data:test\n\ndata: test\n\n"]), [event("message", "test", ""), event("message", "test", "")]);
+        assert_eq!(
+            read(&[b"data:test\n\ndata: test\n\n"]),
+            [event("message", "test", ""), event("message", "test", "")]
+        );
     }
 
     #[test]
@@ -205,10 +208,10 @@ mod tests {
             ending in prop::sample::select(vec!["\n", "\r", "\r\n"]),
             cuts in prop::collection::vec(0_usize..400, 0..8),
         ) {
-            let text: String = blocks
-                .iter()
-                .map(|(kind, data, id)| format!("event:{kind}{ending}id: {id}{ending}data: {data}{ending}{ending}"))
-                .collect();
+            let block = |(kind, data, id): &(String, String, String)| {
+                format!("event:{kind}{ending}id: {id}{ending}data: {data}{ending}{ending}")
+            };
+            let text = blocks.iter().map(block).collect::<Vec<_>>().concat();
             let expected: Vec<String> = blocks
                 .iter()
                 .map(|(kind, data, id)| event(if kind.is_empty() { "message" } else { kind }, data, id))

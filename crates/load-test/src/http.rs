@@ -65,7 +65,8 @@ impl Head {
         let mut lines = text.split("\r\n");
         let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")).and_then(|line| line.get(..3));
         let status = status.and_then(|status| status.parse().ok()).ok_or(Malformed("the status line"))?;
-        let header = |line: &str| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
+        let header =
+            |line: &str| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
         let headers = lines.map(header).collect::<Option<_>>().ok_or(Malformed("a header without a colon"))?;
         Ok(Some((Self { status, headers }, end + 4)))
     }
@@ -91,12 +92,14 @@ impl Request {
 
     /// `method target`, without a body.
     pub fn new(method: &str, target: &str) -> Self {
-        Self { head: format!("{method} {target} HTTP/1.1\r\nHost: livewall.test\r\n"), body: Vec::new() }
+        Self { head: format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n"), body: Vec::new() }
     }
 
     /// With a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.head.push_str(&format!("{name}: {value}\r\n"));
+        for part in [name, ": ", value, "\r\n"] {
+            self.head.push_str(part);
+        }
         self
     }
 
@@ -275,7 +278,7 @@ mod tests {
     #[test]
     fn a_request_says_how_long_its_body_is() {
         let text = |request: Request| String::from_utf8(request.to_bytes()).expect("ASCII");
-        assert_eq!(text(Request::get("/a")), "GET /a HTTP/1.1\r\nHost: livewall.test\r\n\r\n");
+        assert_eq!(text(Request::get("/a")), "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assert!(text(Request::new("PUT", "/a")).contains("Content-Length: 0\r\n"));
         assert!(text(Request::new("POST", "/").body("text/plain", "abc")).ends_with("Content-Length: 3\r\n\r\nabc"));
     }

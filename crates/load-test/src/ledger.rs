@@ -1,6 +1,6 @@
 //! What one receiver has received, by number: nothing missing, nothing twice, in order.
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 use crate::series::Place;
 
@@ -59,14 +59,14 @@ impl Ledger {
     pub fn enter(&mut self, place: Place) {
         self.received += 1;
         let due = &mut self.due[place.conference];
-        if place.number == *due {
-            *due += 1;
-        } else if place.number > *due {
-            let fault = Fault::Skipped { conference: place.conference, from: *due, to: place.number };
-            *due = place.number + 1;
-            self.note(fault);
-        } else {
-            self.note(Fault::Again(place));
+        match place.number.cmp(due) {
+            Ordering::Equal => *due += 1,
+            Ordering::Greater => {
+                let fault = Fault::Skipped { conference: place.conference, from: *due, to: place.number };
+                *due = place.number + 1;
+                self.note(fault);
+            }
+            Ordering::Less => self.note(Fault::Again(place)),
         }
     }
 

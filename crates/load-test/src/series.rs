@@ -45,6 +45,12 @@ impl Series {
         Place { conference, number: count / conferences }
     }
 
+    /// How many posts of each conference there are among the first `count` of all.
+    pub fn sent(&self, count: u64) -> Vec<u64> {
+        let conferences = self.conferences as u64;
+        (0..conferences).map(|first| (count + conferences - 1 - first) / conferences).collect()
+    }
+
     /// The id of the post at `place`.
     pub fn tweet_id(&self, place: Place) -> String {
         format!("{}.{}.{}", self.name, place.conference, place.number)
@@ -128,7 +134,9 @@ mod tests {
     #[test]
     fn conferences_take_turns() {
         let series = Series::new(3, 250);
-        let places: Vec<_> = (0..4).map(|count| series.place(count)).map(|place| (place.conference, place.number)).collect();
+        let places: Vec<_> =
+            (0..4).map(|count| series.place(count)).map(|place| (place.conference, place.number)).collect();
         assert_eq!(places, [(0, 0), (1, 0), (2, 0), (0, 1)]);
+        assert_eq!(series.sent(4), [2, 1, 1]);
     }
 }

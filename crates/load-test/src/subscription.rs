@@ -32,7 +32,8 @@ impl Subscription {
     /// # Errors
     /// No connection, or an answer other than 200 with an event stream: a browser gives up for good on those.
     pub async fn open(address: SocketAddr, target: &str, last_event_id: Option<&str>) -> io::Result<Self> {
-        let mut request = Request::get(target).header("Accept", "text/event-stream").header("Cache-Control", "no-store");
+        let mut request =
+            Request::get(target).header("Accept", "text/event-stream").header("Cache-Control", "no-store");
         if let Some(id) = last_event_id {
             request = request.header("Last-Event-ID", id);
         }

@@ -54,6 +54,9 @@ pub async fn serve(
     .keep_alive(config.keep_alive)
     .max_connections(config.max_connections)
     .tcp_nodelay(true)
+    // Whoever closes has gone, as reverse proxies see it too: a viewer's place is free at once, not at the next
+    // heartbeat that cannot be written.
+    .h1_allow_half_closed(false)
     .backlog(4096)
     .shutdown_timeout(config.drain.as_secs().max(1))
     .disable_signals()

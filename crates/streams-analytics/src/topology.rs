@@ -14,6 +14,10 @@ use crate::{
 /// the future, where its windows would close before their time.
 const CLOCK_AHEAD: Millis = 1_000;
 
+/// What of a text or a name is kept, in characters: up to 120 of each stand in one record, which has to stay below 1 MB
+/// even where JSON needs 6 bytes for each of them.
+const SHOWN_CHARS: usize = 500;
+
 /// What records did, apart from what they left in the store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Out {
@@ -64,7 +68,7 @@ fn process_tweet(store: &mut Store, tweet: &Tweet, appended: Millis) -> bool {
     let news = store.tweet(key).is_none_or(|known| known.post.is_none());
     let mut new_author = false;
     if news {
-        let post = Post { text: tweet.text.as_str().into(), author: tweet.author.as_str().into() };
+        let post = Post { text: shown(&tweet.text).into(), author: shown(&tweet.author).into() };
         store.change_tweet(key, conference, &tweet.tweet_id).post = Some(Arc::new(post));
         new_author = !tweet.author.is_empty() && store.add_author(Key::author(name, &tweet.author));
     }
@@ -101,6 +105,11 @@ fn process_like(store: &mut Store, like: &TweetLike, appended: Millis) -> bool {
     news
 }
 
+/// The beginning of a text, as much as is kept for lists.
+fn shown(text: &str) -> &str {
+    text.char_indices().nth(SHOWN_CHARS).map_or(text, |(end, _)| &text[..end])
+}
+
 fn step(count: &mut u32, up: bool) {
     *count = if up { count.saturating_add(1) } else { count.saturating_sub(1) };
 }
@@ -134,6 +143,12 @@ mod tests {
             assert_eq!(store.like(fact).map(|like| like.since), since);
         }
         assert_eq!(out.likes, Tally { news: 3, repeats: 1 });
+    }
+
+    #[test]
+    fn of_a_long_text_the_beginning_is_kept() {
+        assert_eq!(shown("short"), "short");
+        assert_eq!(shown(&"é".repeat(501)), "é".repeat(500));
     }
 
     #[test]

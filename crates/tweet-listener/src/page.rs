@@ -1,7 +1,7 @@
 //! The page and its parts, from inside the binary.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpResponse, guard,
     http::header::{self, ContentType, EntityTag, IfNoneMatch},
     web,
 };
@@ -20,9 +20,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
         let tag = EntityTag::new_strong(format!("{:x}", u64::from_le_bytes(digest(bytes))));
         config.route(
             &path,
-            web::get().to(move |request: HttpRequest, known: web::Header<IfNoneMatch>| {
-                std::future::ready(answer(name, bytes, &tag, &request, &known.0))
-            }),
+            web::route()
+                .guard(guard::Any(guard::Get()).or(guard::Head()))
+                .to(move |known: web::Header<IfNoneMatch>| std::future::ready(answer(name, bytes, &tag, &known.0))),
         );
     }
 }
@@ -31,7 +31,7 @@ fn digest(bytes: &[u8]) -> [u8; 8] {
     Sha256::digest(bytes)[..8].try_into().expect("SHA-256 has 32 bytes")
 }
 
-fn answer(name: &str, bytes: &'static [u8], tag: &EntityTag, _: &HttpRequest, known: &IfNoneMatch) -> HttpResponse {
+fn answer(name: &str, bytes: &'static [u8], tag: &EntityTag, known: &IfNoneMatch) -> HttpResponse {
     let unchanged = match known {
         IfNoneMatch::Any => true,
         IfNoneMatch::Items(tags) => tags.iter().any(|other| other.weak_eq(tag)),

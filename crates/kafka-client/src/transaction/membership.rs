@@ -91,7 +91,9 @@ fn together(assigned: &TopicPartitionList) -> Change {
     if by_topic.len() > 1 && by_topic.iter().all(|(_, partitions)| *partitions == first) {
         return Change::Assigned(first);
     }
-    Change::Torn(by_topic.iter().map(|(topic, partitions)| format!("{topic} {partitions:?}")).collect::<Vec<_>>().join(", "))
+    Change::Torn(
+        by_topic.iter().map(|(topic, partitions)| format!("{topic} {partitions:?}")).collect::<Vec<_>>().join(", "),
+    )
 }
 
 #[cfg(test)]

@@ -6,15 +6,15 @@ use rdkafka::{
     Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError as ClientError, RDKafkaErrorCode},
-    message::BorrowedMessage,
+    message::{BorrowedMessage, Headers as _},
 };
 
 use crate::{KafkaConfig, KafkaError, PartitionBounds, logging::Logged, reader::consumer};
 
 /// What came of a poll.
 pub enum PartitionEvent<'a> {
-    /// The next record: its offset and value.
-    Record(i64, PartitionValue<'a>),
+    /// The next record.
+    Record(PartitionRecord<'a>),
     /// Everything that is committed now has been read.
     End,
     /// Nothing, within the time.
@@ -23,13 +23,28 @@ pub enum PartitionEvent<'a> {
     PositionLost,
 }
 
-/// A value in the client's buffers.
-pub struct PartitionValue<'a>(BorrowedMessage<'a>);
+/// A record in the client's buffers.
+pub struct PartitionRecord<'a>(BorrowedMessage<'a>);
 
-impl PartitionValue<'_> {
-    /// The bytes; none for a tombstone.
-    pub fn bytes(&self) -> &[u8] {
+impl PartitionRecord<'_> {
+    /// Its offset.
+    pub fn offset(&self) -> i64 {
+        self.0.offset()
+    }
+
+    /// The key; empty where there is none.
+    pub fn key(&self) -> &[u8] {
+        self.0.key().unwrap_or_default()
+    }
+
+    /// The value; empty for a tombstone.
+    pub fn value(&self) -> &[u8] {
         self.0.payload().unwrap_or_default()
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.0.headers()?.iter().find(|header| header.key == name)?.value
     }
 }
 
@@ -50,7 +65,7 @@ impl PartitionReader {
         Ok(Self { consumer: consumer(config)?, config: config.clone(), topic: topic.to_owned(), partition })
     }
 
-    /// Where the partition begins, and where its committed part ends: behind an open transaction, if there is one.
+    /// Where the partition begins, and where its committed part ends: before an open transaction, if there is one.
     ///
     /// # Errors
     /// Where the broker does not answer in time.
@@ -86,7 +101,7 @@ impl PartitionReader {
     /// Where the consumer cannot go on.
     pub fn poll(&self, patience: Duration) -> Result<PartitionEvent<'_>, KafkaError> {
         match self.consumer.poll(patience) {
-            Some(Ok(message)) => Ok(PartitionEvent::Record(message.offset(), PartitionValue(message))),
+            Some(Ok(message)) => Ok(PartitionEvent::Record(PartitionRecord(message))),
             Some(Err(ClientError::PartitionEOF(_))) => Ok(PartitionEvent::End),
             Some(Err(error)) => match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {

@@ -110,10 +110,12 @@ impl TransactionalProducer {
     /// # Errors
     /// [`TransactionError`].
     pub fn send(&self, record: OutRecord<'_>) -> Result<(), TransactionError> {
-        let headers = record.headers.iter().fold(
-            OwnedHeaders::new_with_capacity(record.headers.len()),
-            |headers, (key, value)| headers.insert(Header { key, value: Some(*value) }),
-        );
+        let headers = record
+            .headers
+            .iter()
+            .fold(OwnedHeaders::new_with_capacity(record.headers.len()), |headers, (key, value)| {
+                headers.insert(Header { key, value: Some(*value) })
+            });
         let ticket = self.inner.context().ticket();
         let mut outgoing = BaseRecord::<[u8], [u8], usize>::with_opaque_to(record.topic, ticket)
             .partition(record.partition)

@@ -3,10 +3,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rdkafka::{
-    ClientContext, Message as _,
-    config::RDKafkaLogLevel,
-    error::KafkaError as ClientError,
-    message::DeliveryResult,
+    ClientContext, Message as _, config::RDKafkaLogLevel, error::KafkaError as ClientError, message::DeliveryResult,
     producer::ProducerContext,
 };
 

@@ -8,6 +8,9 @@ use crate::{
     topics::Topics,
 };
 
+/// Content type and body; status, beginning of the detail, and field.
+type Case<'a> = (&'a str, &'a [u8], u16, &'a str, Option<&'a str>);
+
 #[actix_web::test]
 async fn a_bad_body_is_refused_with_its_reason() {
     let topics = Topics::new().await;
@@ -15,7 +18,7 @@ async fn a_bad_body_is_refused_with_its_reason() {
     let service = Service::on(&topics).await;
     let long = format!(r#"{{"tweetId":"{}"}}"#, "x".repeat(65));
     let large = format!(r#"{{"tweetId":"1","x":"{}"}}"#, "x".repeat(5000));
-    let cases: [(&str, &[u8], u16, &str, Option<&str>); 14] = [
+    let cases: [Case; 14] = [
         ("application/json", b"", 400, "the body is not JSON: EOF", None),
         ("application/json", b"{\"tweetId\":", 400, "the body is not JSON: EOF", None),
         ("application/json", b"\xff\xfe", 400, "the body is not UTF-8", None),
@@ -26,7 +29,13 @@ async fn a_bad_body_is_refused_with_its_reason() {
         ("application/json", b"{\"tweetId\":1}", 400, "tweetId: must be a string", Some("tweetId")),
         ("application/json", b"{\"tweetId\":\"a b\"}", 400, "tweetId: has a character at byte 1", Some("tweetId")),
         ("application/json", long.as_bytes(), 400, "tweetId: has 65 bytes", Some("tweetId")),
-        ("application/json", b"{\"tweetId\":\"1\",\"conference\":\"\"}", 400, "conference: is empty", Some("conference")),
+        (
+            "application/json",
+            b"{\"tweetId\":\"1\",\"conference\":\"\"}",
+            400,
+            "conference: is empty",
+            Some("conference"),
+        ),
         ("application/json", large.as_bytes(), 413, "the body is larger than 4096 bytes", None),
         ("text/plain", b"{\"tweetId\":\"1\"}", 415, "the body must be of type application/json", None),
         ("application/x-www-form-urlencoded", b"tweetId=1", 415, "the body must be of type", None),
@@ -44,7 +53,8 @@ async fn a_bad_body_is_refused_with_its_reason() {
     let compressed = service.request(Method::POST, "/likes").header(header::CONTENT_ENCODING, "gzip");
     let compressed = answer(compressed.header(header::CONTENT_TYPE, "application/json").body("x")).await;
     assert_eq!(compressed.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    let charset = service.request(Method::POST, "/likes").header(header::CONTENT_TYPE, "application/json; charset=utf-8");
+    let charset =
+        service.request(Method::POST, "/likes").header(header::CONTENT_TYPE, "application/json; charset=utf-8");
     assert_eq!(answer(charset.body("{\"tweetId\":\"1\"}")).await.status, StatusCode::OK);
     assert_eq!(topics.likes().await.len(), 1);
     service.stop().await;

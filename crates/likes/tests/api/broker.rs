@@ -23,9 +23,9 @@ async fn missing_topics_are_named_and_found_when_they_are_there() {
     let named = async || {
         let ready = service.get("/health/ready").await;
         assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
-        ready.json()["checks"]["broker"].as_str().is_some_and(|reason| {
-            reason.contains(&format!("topics missing: {0}tweets, {0}tweet-likes", topics.prefix))
-        })
+        ready.json()["checks"]["broker"]
+            .as_str()
+            .is_some_and(|reason| reason.contains(&format!("topics missing: {0}tweets, {0}tweet-likes", topics.prefix)))
     };
     eventually("the missing topics are named", named).await;
     assert_eq!(service.get("/health/live").await.status, StatusCode::OK);
@@ -47,7 +47,9 @@ async fn a_broker_may_be_down_at_the_start_go_away_and_come_back() {
     topics.tweet("1", "rustconf").await;
     broker.tell("down");
 
-    let service = Service::start(config(&topics));
+    let mut config = config(&topics);
+    config.kafka.delivery_timeout_ms = 3_000;
+    let service = Service::start(config);
     assert_eq!(service.get("/health/live").await.status, StatusCode::OK);
     let cookie = service.new_visitor().await;
     assert_come_again(&service.put("/likes/1", &cookie).await);

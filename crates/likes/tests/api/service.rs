@@ -13,7 +13,7 @@ use service_shell::{HttpConfig, Secret, Shutdown};
 
 use crate::topics::Topics;
 
-pub(crate) const KEY: &str = "a key of the tests, 32 bytes or more";
+pub(crate) const KEY: &str = "a key of the tests with 32 bytes or more";
 
 /// How long anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);

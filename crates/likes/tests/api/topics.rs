@@ -57,7 +57,7 @@ impl Topics {
 
     /// Everything on `tweet-likes`, by conference in the order of the topic.
     pub(crate) async fn likes(&self) -> Vec<TweetLike> {
-        self.like_records().await.iter().map(|record| like(record)).collect()
+        self.like_records().await.iter().map(like).collect()
     }
 
     pub(crate) async fn like_records(&self) -> Vec<OwnedRecord> {

@@ -7,7 +7,7 @@ use crate::{
     topics::Topics,
 };
 
-const OTHER_KEY: &str = "another key of the tests, 32 bytes or more";
+const OTHER_KEY: &str = "another key of the tests with 32 bytes or more";
 
 #[actix_web::test]
 async fn a_new_visitor_gets_a_cookie_and_a_known_one_none() {
@@ -32,7 +32,7 @@ async fn a_stranger_is_refused_with_a_cookie_and_nothing_is_written() {
     let service = Service::on(&topics).await;
     let good = service.new_visitor().await;
     let cut = &good[..good.len() - 1];
-    let forged = format!("{}AAAAAAAAAAAAAAAAAAAAAA", &good[..good.rfind('.').unwrap() + 1]);
+    let forged = format!("{}AAAAAAAAAAAAAAAAAAAAAA", &good[..=good.rfind('.').unwrap()]);
     for cookie in ["", "livewall_visitor=", "livewall_visitor=me", cut, &forged] {
         for method in [Method::PUT, Method::DELETE] {
             let refused = answer(service.request(method, "/likes/1").header(header::COOKIE, cookie)).await;
@@ -83,7 +83,10 @@ async fn a_post_may_bring_its_visitor_into_being() {
     let service = Service::on(&topics).await;
     let like = serde_json::json!({"tweetId": "1"});
     let first = service.post(&like).await;
-    assert_eq!((first.status, first.text.as_str()), (StatusCode::OK, r#"{"tweetId":"1","conferences":["rustconf"],"liked":true}"#));
+    assert_eq!(
+        (first.status, first.text.as_str()),
+        (StatusCode::OK, r#"{"tweetId":"1","conferences":["rustconf"],"liked":true}"#)
+    );
     let cookie = first.cookie.unwrap();
     let again = answer(service.request(Method::POST, "/likes").header(header::COOKIE, &cookie).json(&like)).await;
     assert_eq!((again.status, again.cookie), (StatusCode::OK, None));

@@ -1,6 +1,9 @@
 //! Which core does what, and how much of it.
 
-use std::{fs, io, time::Duration};
+use std::{
+    fs, io,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use rustix::{
@@ -49,8 +52,54 @@ pub(super) fn named(core: Option<usize>) -> String {
     core.map_or_else(|| "any core".to_owned(), |core| format!("core {core}"))
 }
 
+/// What a process and the probe do from now on.
+#[derive(Debug)]
+pub(super) struct Effort {
+    pid: u32,
+    before: (Duration, Duration),
+    began: Instant,
+}
+
+/// What they did.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spent {
+    /// How long it took.
+    pub(super) seconds: f64,
+    /// Seconds of processor time of the process.
+    pub(super) own: f64,
+    /// Seconds of processor time of the probe.
+    pub(super) probe: f64,
+}
+
+impl Effort {
+    /// Begins to measure process `pid`.
+    pub(super) fn of(pid: u32) -> anyhow::Result<Self> {
+        Ok(Self { pid, before: (cpu_time(pid)?, cpu_time(std::process::id())?), began: Instant::now() })
+    }
+
+    /// What was spent since then.
+    pub(super) fn spent(&self) -> anyhow::Result<Spent> {
+        let seconds = self.began.elapsed().as_secs_f64();
+        let since = |pid, before| cpu_time(pid).map(|now| now.saturating_sub(before).as_secs_f64());
+        Ok(Spent { seconds, own: since(self.pid, self.before.0)?, probe: since(std::process::id(), self.before.1)? })
+    }
+
+    /// The time since then.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+impl Spent {
+    /// `count` per second, and which share of a core the process and the probe needed for it, in percent.
+    pub(super) fn rates(&self, count: u64) -> [f64; 3] {
+        let share = |seconds: f64| 100.0 * seconds / self.seconds;
+        [count as f64 / self.seconds, share(self.own), share(self.probe)]
+    }
+}
+
 /// The processor time that process `pid` has used.
-pub(super) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
+fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // Behind the name, which may have blanks: state is the first field, utime and stime the 12th and 13th (proc(5)).
     let (_, fields) = stat.rsplit_once(") ").context("/proc/PID/stat")?;

@@ -73,11 +73,11 @@ impl Crowd {
     /// Waits until every viewer has the last of the `sent` posts per conference, and checks that each has each of them
     /// once and in order.
     pub(super) async fn settle(&self, sent: &[u64]) -> anyhow::Result<()> {
-        let waited = until(format_args!("{sent:?} posts to reach every viewer"), async || {
+        let in_time = until("every viewer to have the last post", async || {
             let behind = self.ledgers(|ledger| !ledger.reaches(sent));
             if behind == 0 { Ok(()) } else { Err(format!("{behind} viewers lack some")) }
-        });
-        let in_time = waited.await;
+        })
+        .await;
         for (index, ledger) in self.shared.ledgers.iter().enumerate() {
             let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
             ledger.balance(sent).with_context(|| format!("viewer {index}"))?;

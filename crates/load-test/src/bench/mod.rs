@@ -78,7 +78,6 @@ enum Which {
     Memory,
 }
 
-
 /// A core, or any.
 #[derive(Debug, Clone, Copy)]
 struct Core(Option<usize>);

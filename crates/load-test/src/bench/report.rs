@@ -29,7 +29,7 @@ pub(super) struct Row {
 /// What the design wants.
 #[derive(Debug, Serialize)]
 pub(super) struct Aim {
-    pub(super) aim: String,
+    pub(super) wanted: String,
     pub(super) found: String,
     pub(super) met: bool,
 }
@@ -98,7 +98,7 @@ impl fmt::Display for Report {
             writeln!(f)?;
         }
         for aim in &self.aims {
-            writeln!(f, "  aim: {}: {} ({})", aim.aim, if aim.met { "met" } else { "not met" }, aim.found)?;
+            writeln!(f, "  aim: {}: {} ({})", aim.wanted, if aim.met { "met" } else { "not met" }, aim.found)?;
         }
         writeln!(f, "  checked: {}", self.checked)
     }

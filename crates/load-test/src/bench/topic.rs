@@ -22,7 +22,7 @@ use crate::{
 pub(super) struct Records {
     topic: String,
     headers: Vec<(&'static str, String)>,
-    records: Vec<(i32, Vec<u8>, Vec<u8>)>,
+    bytes: Vec<(i32, Vec<u8>, Vec<u8>)>,
 }
 
 impl Records {
@@ -41,19 +41,18 @@ impl Records {
         Self {
             topic: Topic::Tweets.with_prefix(stage.prefix()),
             headers: headers.pairs(Tweet::KIND),
-            records: records.collect(),
+            bytes: records.collect(),
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.records.len()
+        self.bytes.len()
     }
 
     /// Hands record `at` over; waits while the queue is full.
     pub(super) fn send(&self, producer: &BareProducer, at: usize) -> anyhow::Result<()> {
-        let (partition, key, value) = &self.records[at];
-        let record =
-            BareRecord { topic: &self.topic, partition: *partition, key, value, headers: &self.headers };
+        let (partition, key, value) = &self.bytes[at];
+        let record = BareRecord { topic: &self.topic, partition: *partition, key, value, headers: &self.headers };
         loop {
             match producer.send(record) {
                 Err(SendError::Busy) => thread::sleep(Duration::from_millis(1)),
@@ -84,9 +83,8 @@ impl TopicReader {
         let topic = Topic::Tweets.with_prefix(stage.prefix());
         let reader = BroadcastReader::start(&config, topic, &layout, stop.clone(), move |event| {
             if let ReaderEvent::Record(record) = event
-                && let Some(place) = std::str::from_utf8(record.value.unwrap_or_default())
-                    .ok()
-                    .and_then(|json| series.place_in(json))
+                && let Some(place) =
+                    std::str::from_utf8(record.value.unwrap_or_default()).ok().and_then(|json| series.place_in(json))
             {
                 on_record(place);
                 entries.lock().unwrap_or_else(PoisonError::into_inner).enter(place);

@@ -32,6 +32,7 @@ pub(crate) fn wiped(name: &str) {
     tell(&format!("wiped {name}"));
 }
 
+#[allow(clippy::zombie_processes, reason = "it outlives this process; that is its purpose")]
 fn tell(line: &str) {
     static KEEPER: OnceLock<Mutex<std::process::ChildStdin>> = OnceLock::new();
     let keeper = KEEPER.get_or_init(|| {

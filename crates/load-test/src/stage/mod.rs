@@ -99,8 +99,9 @@ impl Stage {
             event_bridge: replicas("event-bridge")?.each(|process, _| process.env("LIVEWALL_WEBHOOK__TOKEN", &token)),
             likes: replicas("likes")?.each(|process, _| process.env("LIVEWALL_VISITOR__KEY", &key)),
             // Named as a StatefulSet's pods are, so that a restart takes its partitions back at once.
-            streams_analytics: replicas("streams-analytics")?
-                .each(|process, index| process.env("LIVEWALL_KAFKA__INSTANCE_ID", &format!("streams-analytics-{index}"))),
+            streams_analytics: replicas("streams-analytics")?.each(|process, index| {
+                process.env("LIVEWALL_KAFKA__INSTANCE_ID", &format!("streams-analytics-{index}"))
+            }),
             tweet_listener: replicas("tweet-listener")?,
             origin: None,
             prefix,

@@ -60,7 +60,7 @@ pub(crate) fn start(
     status: Arc<Status>,
     stop: CancellationToken,
     ended: impl FnOnce(Result<(), Stop>) + Send + 'static,
-) -> Result<JoinHandle<()>, KafkaError> {
+) -> anyhow::Result<JoinHandle<()>> {
     let prefix = &config.topics.prefix;
     let topics = Topics::new(prefix, layout);
     let instance = config.kafka.instance_id.clone();
@@ -74,10 +74,7 @@ pub(crate) fn start(
     let cuts = start_cutting(&config.kafka, &topics.changelog)?;
     let runner =
         Runner::new(config.kafka.clone(), config.analytics.clone(), topics, group, transactional_id, status, cuts, stop);
-    std::thread::Builder::new()
-        .name("analytics-tasks".into())
-        .spawn(move || ended(runner.run()))
-        .map_err(|error| KafkaError::new(format!("cannot start a thread: {error}")))
+    Ok(std::thread::Builder::new().name("analytics-tasks".into()).spawn(move || ended(runner.run()))?)
 }
 
 /// Cuts the changelog's partitions before the offsets that come.

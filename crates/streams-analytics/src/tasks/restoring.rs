@@ -75,11 +75,12 @@ impl Restoring {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.reader.poll(left)? {
-                PartitionEvent::Record(offset, value) => {
+                PartitionEvent::Record(record) => {
+                    let offset = record.offset();
                     if self.goal.is_some_and(|goal| offset >= goal.restore_to) {
                         return Err(self.lacking());
                     }
-                    self.restore.apply(offset, value.bytes()).map_err(|fault| {
+                    self.restore.apply(offset, record.value()).map_err(|fault| {
                         let reason = Unrecoverable::Record { offset, fault };
                         Stop::Reset { partition: self.partition, reason }
                     })?;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use contracts::{EventHeaders, Record as _, Timestamp, Topic};
+use contracts::{EventHeaders, Timestamp, Topic};
 use kafka_client::transaction::{CommittedOffset, InputRecord, OutRecord, TransactionError, TransactionalProducer};
 
 use super::{

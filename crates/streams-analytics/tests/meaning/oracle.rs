@@ -2,17 +2,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    logs::{Line, Says},
-    published::{Answer, Totals},
-};
+use crate::logs::{Line, Says};
 
-pub(crate) fn answer(lines: &[Line]) -> Answer {
-    let conferences: BTreeSet<&str> = lines.iter().map(|line| line.conference.as_str()).collect();
-    conferences.into_iter().map(|name| (name.to_owned(), totals(lines, name))).collect()
+/// By conference.
+pub(crate) type Answer = BTreeMap<String, Totals>;
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Totals {
+    pub(crate) tweets: usize,
+    pub(crate) authors: usize,
+    pub(crate) likes: usize,
+    pub(crate) tweets_time: Option<i64>,
+    pub(crate) likes_time: Option<i64>,
+    /// Id, count, text, author.
+    pub(crate) top: Vec<(String, usize, String, String)>,
+    /// Counts above zero.
+    pub(crate) counts: BTreeMap<String, usize>,
 }
 
-fn totals(lines: &[Line], conference: &str) -> Totals {
+/// The results after `lines`, with lists of `listed` tweets.
+pub(crate) fn answer(lines: &[Line], listed: usize) -> Answer {
+    let conferences: BTreeSet<&str> = lines.iter().map(|line| line.conference.as_str()).collect();
+    conferences.into_iter().map(|name| (name.to_owned(), totals(lines, name, listed))).collect()
+}
+
+fn totals(lines: &[Line], conference: &str, listed: usize) -> Totals {
     let of_conference = || lines.iter().filter(|line| line.conference == conference);
     let mut posts: BTreeMap<String, (String, String)> = BTreeMap::new();
     let mut liking: BTreeSet<(String, String)> = BTreeSet::new();
@@ -59,7 +73,7 @@ fn totals(lines: &[Line], conference: &str) -> Totals {
         })
         .collect();
     top.sort_by(|(a, a_count, ..), (b, b_count, ..)| b_count.cmp(a_count).then(a.as_bytes().cmp(b.as_bytes())));
-    top.truncate(crate::run::LISTED);
+    top.truncate(listed);
     Totals {
         tweets: posts.len(),
         authors: authors.len(),

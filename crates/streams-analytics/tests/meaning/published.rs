@@ -1,24 +1,8 @@
 //! What a reader of the output topics ends up with.
 
-use std::collections::BTreeMap;
-
 use streams_analytics::results::Results;
 
-/// By conference.
-pub(crate) type Answer = BTreeMap<String, Totals>;
-
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Totals {
-    pub(crate) tweets: usize,
-    pub(crate) authors: usize,
-    pub(crate) likes: usize,
-    pub(crate) tweets_time: Option<i64>,
-    pub(crate) likes_time: Option<i64>,
-    /// Id, count, text, author.
-    pub(crate) top: Vec<(String, usize, String, String)>,
-    /// Counts above zero.
-    pub(crate) counts: BTreeMap<String, usize>,
-}
+use crate::oracle::Answer;
 
 /// Takes the results of one commit as a reader of compacted topics does: the last value of each key stays.
 pub(crate) fn publish(answer: &mut Answer, results: Results) {

@@ -12,7 +12,8 @@ use streams_analytics::{
 
 use crate::{
     logs::{Line, Log, Says},
-    published::{Answer, publish},
+    oracle::Answer,
+    published::publish,
 };
 
 /// Entries of a top list here: fewer than there are tweets, so that the end of the list matters.

@@ -40,21 +40,35 @@ impl Wall {
 
     /// Writes a raw value to the partition of `conference`.
     pub fn write(&self, topic: Topic, conference: &str, key: &str, value: &[u8]) {
-        let topic = topic.with_prefix(&self.prefix);
-        let partition = partition_of(&Conference::parse(conference).unwrap(), PARTITIONS);
-        self.writer.send(BareRecord { topic: &topic, partition, key: key.as_bytes(), value, headers: &[] }).unwrap();
+        self.hand_over(topic, conference, key, value);
         self.writer.flush(WAIT).unwrap();
     }
 
+    /// Writes many posts of one conference.
+    pub fn post_all(&self, conference: &str, ids: &[String]) {
+        for id in ids {
+            self.hand_over(Topic::Tweets, conference, conference, &tweet(conference, id).to_json());
+        }
+        self.writer.flush(WAIT).unwrap();
+    }
+
+    /// Writes every count from 1 to `last`.
+    pub fn count_up(&self, conference: &str, id: &str, last: u32) {
+        for count in 1..=last {
+            let count = LikeCount { tweet_id: id.into(), conference: conference.into(), count };
+            self.hand_over(Topic::TweetLikeCounts, conference, &count.key(), &count.to_json());
+        }
+        self.writer.flush(WAIT).unwrap();
+    }
+
+    fn hand_over(&self, topic: Topic, conference: &str, key: &str, value: &[u8]) {
+        let topic = topic.with_prefix(&self.prefix);
+        let partition = partition_of(&Conference::parse(conference).unwrap(), PARTITIONS);
+        self.writer.send(BareRecord { topic: &topic, partition, key: key.as_bytes(), value, headers: &[] }).unwrap();
+    }
+
     pub fn post(&self, conference: &str, id: &str) {
-        let tweet = Tweet {
-            tweet_id: id.into(),
-            tag_filter: conference.into(),
-            text: format!("<post> \"{id}\" & more"),
-            author: "ferris".into(),
-            ..Tweet::default()
-        };
-        self.write(Topic::Tweets, conference, conference, &tweet.to_json());
+        self.write(Topic::Tweets, conference, conference, &tweet(conference, id).to_json());
     }
 
     pub fn count(&self, conference: &str, id: &str, count: u32) {
@@ -83,6 +97,16 @@ impl Wall {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         replica
+    }
+}
+
+fn tweet(conference: &str, id: &str) -> Tweet {
+    Tweet {
+        tweet_id: id.into(),
+        tag_filter: conference.into(),
+        text: format!("<post> \"{id}\" & more"),
+        author: "ferris".into(),
+        ..Tweet::default()
     }
 }
 
@@ -173,7 +197,7 @@ impl Stream {
 
     async fn read(&mut self) {
         let Self { subscription, events, retries, comments, .. } = self;
-        let read = subscription.read(&mut |item| match item {
+        let mut take = |item: Item<'_>| match item {
             Item::Event { kind, data, id } => events.push(Event {
                 kind: kind.to_owned(),
                 data: serde_json::from_str(data).unwrap(),
@@ -182,7 +206,7 @@ impl Stream {
             Item::Retry(after) => retries.push(after),
             Item::Comment(text) => comments.push(text.to_owned()),
             _ => {}
-        });
-        self.open = read.await.unwrap_or(false);
+        };
+        self.open = subscription.read(&mut take).await.unwrap_or(false);
     }
 }

@@ -1,0 +1,21 @@
+//! Livewall as its users meet it: the services as processes of their own, two of each, on a real Kafka with four
+//! partitions, behind the origin; browsers are Chromium, callers are curl.
+//!
+//! `scripts/test -p livewall` builds what is needed and brings up a broker.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bad_input;
+mod bad_start;
+mod broker_trouble;
+mod browser;
+mod curl;
+mod journey;
+mod original_page;
+mod poison;
+mod readme;
+mod restarts;
+mod shutdown;
+mod topics;
+mod trace;
+mod traffic;
+mod wall;
