@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use contracts::{InvalidField, Tweet};
 use jiff::tz::TimeZone;
 use kafka_client::{Delivery, SendError};
 use service_shell::BadConfig;
@@ -64,7 +65,7 @@ impl Bridge {
     /// # Errors
     /// Where it breaks a rule, or was not acknowledged.
     pub(crate) async fn publish(&self, post: Post, occasion: Occasion) -> Result<Published, Error> {
-        let tweet = self.rules.tweet(post, occasion.now)?;
+        let tweet = self.tweet(post, occasion)?;
         let sending = self.publisher.open()?;
         let began = Instant::now();
         let position = sending.publish(&tweet, occasion).await.inspect_err(|error| {
@@ -72,6 +73,12 @@ impl Bridge {
         })?;
         observe(began);
         Ok(Published::new(tweet.tweet_id, tweet.tag_filter, position))
+    }
+
+    fn tweet(&self, post: Post, occasion: Occasion) -> Result<Tweet, InvalidField> {
+        let tweet = self.rules.tweet(post, occasion.now)?;
+        self.publisher.conferences().admit(&tweet.tag_filter)?;
+        Ok(tweet)
     }
 
     /// Publishes several posts: all are handed over before the first acknowledgement is waited for.
@@ -87,7 +94,7 @@ impl Bridge {
         let sending = self.publisher.open().inspect_err(|error| count(error.outcome(), posts.len()))?;
         let mut items = Vec::with_capacity(posts.len());
         for post in posts {
-            let tweet = post.and_then(|post| Ok(self.rules.tweet(post, occasion.now)?));
+            let tweet = post.and_then(|post| Ok(self.tweet(post, occasion)?));
             items.push(match tweet {
                 Ok(tweet) => {
                     let delivery = sending.enqueue(&tweet, occasion).await;

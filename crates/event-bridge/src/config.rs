@@ -8,10 +8,7 @@ use kafka_client::{KafkaConfig, TopicsConfig};
 use serde::{Deserialize, Serialize};
 use service_shell::{BadConfig, HttpConfig, LogConfig, Secret, ServiceConfig};
 
-use crate::rules::Rules;
-
-/// The most conferences that a wall has.
-const MAX_CONFERENCES: usize = 10_000;
+use crate::{conferences::MAX_CONFERENCES, rules::Rules};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]

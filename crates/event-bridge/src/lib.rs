@@ -7,6 +7,7 @@
 mod answer;
 mod batch;
 mod bridge;
+mod conferences;
 mod config;
 mod error;
 mod hashtag;

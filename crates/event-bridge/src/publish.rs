@@ -6,11 +6,19 @@ use std::{
 };
 
 use contracts::{EventHeaders, Timestamp, Topic, TraceParent, Tweet};
-use kafka_client::{ClusterWatch, Delivery, KafkaError, Layout, Producer, RecordPosition, SendError};
+use kafka_client::{
+    BroadcastReader, ClusterWatch, Delivery, KafkaConfig, KafkaError, Layout, Producer, ReaderEvent, RecordPosition,
+    SendError, TopicRecord,
+};
 use service_shell::Shutdown;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
-use crate::{Config, error::Error};
+use crate::{
+    Config,
+    conferences::{Conferences, MAX_CONFERENCES},
+    error::Error,
+};
 
 /// How long the last records may take at shutdown, when no request waits for them any more.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
@@ -23,6 +31,7 @@ pub(crate) struct Publisher {
     watch: ClusterWatch,
     /// There once the topic was found.
     producer: Arc<OnceLock<Producer>>,
+    conferences: Arc<Conferences>,
     queue_wait: Duration,
 }
 
@@ -37,22 +46,39 @@ impl Publisher {
     /// Begins to look for the cluster and its topic; until they are found, everything is refused.
     pub(crate) fn start(config: &Config, shutdown: &Shutdown) -> Result<Self, KafkaError> {
         let prefix = config.topics.prefix.clone();
-        let watch = ClusterWatch::start(&config.kafka, &prefix, &[Topic::Tweets], shutdown.clients())?;
+        let watch =
+            ClusterWatch::start(&config.kafka, &prefix, &[Topic::Tweets, Topic::TweetAnalytics], shutdown.clients())?;
         let producer = Arc::new(OnceLock::new());
-        let publisher = Self { watch, producer, queue_wait: config.limits.queue_wait };
+        let conferences = Arc::new(Conferences::new(MAX_CONFERENCES));
+        let publisher = Self { watch, producer, conferences, queue_wait: config.limits.queue_wait };
         let (watch, producer) = (publisher.watch.clone(), Arc::clone(&publisher.producer));
-        let (kafka, shutdown) = (config.kafka.clone(), shutdown.clone());
-        let connect = move |layout: &Layout| Producer::new(&kafka, &prefix, layout);
+        let (conferences, kafka) = (Arc::clone(&publisher.conferences), config.kafka.clone());
+        let shutdown = shutdown.clone();
+        let stop = shutdown.clients();
+        let connect = move |layout: &Layout| {
+            let reader = read_conferences(&kafka, &prefix, layout, stop.clone(), conferences)?;
+            Ok::<_, KafkaError>((Producer::new(&kafka, &prefix, layout)?, reader))
+        };
         tokio::spawn(async move {
             let Some(layout) = watch.layout().await else { return };
             match connect(&layout) {
-                Ok(connected) => {
-                    let _ = producer.set(connected);
+                Ok((connected, _reader)) => {
+                    let _ = producer.set(connected.clone());
+                    let clients = shutdown.clients();
+                    tokio::select! {
+                        reason = connected.failed() => shutdown.fail(reason),
+                        () = clients.cancelled() => {}
+                    }
                 }
                 Err(error) => shutdown.fail(error.to_string()),
             }
         });
         Ok(publisher)
+    }
+
+    /// The conferences that exist.
+    pub(crate) fn conferences(&self) -> &Conferences {
+        &self.conferences
     }
 
     /// Whether records can be taken.
@@ -82,6 +108,23 @@ impl Publisher {
             tracing::warn!("at shutdown: {error}");
         }
     }
+}
+
+/// Learns which conferences exist from the topic that has one record for each.
+fn read_conferences(
+    kafka: &KafkaConfig,
+    prefix: &str,
+    layout: &Layout,
+    stop: CancellationToken,
+    conferences: Arc<Conferences>,
+) -> Result<BroadcastReader, KafkaError> {
+    BroadcastReader::start(kafka, Topic::TweetAnalytics.with_prefix(prefix), layout, stop, move |event| {
+        if let ReaderEvent::Record(TopicRecord { key: Some(key), .. }) = event
+            && let Ok(conference) = std::str::from_utf8(key)
+        {
+            conferences.learn(conference);
+        }
+    })
 }
 
 /// The sending of one request's records.

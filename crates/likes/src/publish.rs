@@ -73,7 +73,13 @@ impl Publisher {
             Ok(connected) => self.connected.get_or_init(|| connected),
             Err(error) => return shutdown.fail(error.to_string()),
         };
-        if let Some(reason) = connected.catalogue.failure().await {
+        let clients = shutdown.clients();
+        let reason = tokio::select! {
+            reason = connected.catalogue.failure() => reason,
+            reason = connected.producer.failed() => Some(reason),
+            () = clients.cancelled() => None,
+        };
+        if let Some(reason) = reason {
             shutdown.fail(reason);
         }
     }

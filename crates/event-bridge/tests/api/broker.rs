@@ -33,10 +33,8 @@ async fn a_missing_topic_is_named_and_posts_are_taken_once_it_is_there() {
     let missing = format!("{}tweets", config.topics.prefix);
     let app = App::start_unready(config);
     let reason = app.readiness(|status, body| status == 503 && !body.to_string().contains("no answer")).await;
-    assert_eq!(
-        reason["checks"]["broker"],
-        format!("topics missing: {missing}; create them with `livewall topics create`")
-    );
+    let reason = reason["checks"]["broker"].as_str().unwrap();
+    assert!(reason.contains(&missing) && reason.contains("livewall topics create"), "{reason}");
     let post = json!({"text": "hi", "author": "ferris", "tagFilter": "rustconf"});
     let request = app.post("/eventBridge/tweets", "application/json", post.to_string());
     let (status, body) = problem(request.send().await.unwrap()).await;

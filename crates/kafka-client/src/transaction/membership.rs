@@ -86,7 +86,9 @@ fn together(assigned: &TopicPartitionList) -> Change {
             None => by_topic.push((element.topic().to_owned(), vec![element.partition()])),
         }
     }
-    by_topic.iter_mut().for_each(|(_, partitions)| partitions.sort_unstable());
+    for (_, partitions) in &mut by_topic {
+        partitions.sort_unstable();
+    }
     let Some((_, first)) = by_topic.first().cloned() else { return Change::Assigned(Vec::new()) };
     if by_topic.len() > 1 && by_topic.iter().all(|(_, partitions)| *partitions == first) {
         return Change::Assigned(first);

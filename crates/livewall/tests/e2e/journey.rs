@@ -31,12 +31,9 @@ const BOARDS: &str = "
 
 async fn until_shown(browser: &Browser, script: &str, id: &str, expected: Value) -> anyhow::Result<()> {
     let same = format!(
-        "const found = (() => {{ {script} }})(); const wanted = arguments[1];
+        "const found = (function () {{ {script} }}).apply(null, arguments), wanted = arguments[1];
          return found && Object.keys(wanted).every((key) => JSON.stringify(found[key]) === JSON.stringify(wanted[key]));"
-    )
-    // The inner function sees the arguments of the outer one.
-    .replacen("(() =>", "(function () ", 1)
-    .replacen("})();", "}).apply(null, arguments);", 1);
+    );
     browser.until::<bool>(&format!("{expected}"), &same, &[json!(id), expected.clone()]).await.map(drop)
 }
 

@@ -1,0 +1,210 @@
+//! The service on a real broker, as processes of their own. LIVEWALL_TEST_BROKERS names the broker.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "../meaning/logs.rs"]
+#[allow(dead_code, reason = "shared with tests/meaning, which uses more of it")]
+mod logs;
+#[path = "../meaning/oracle.rs"]
+mod oracle;
+mod service;
+mod truth;
+mod wall;
+
+use contracts::{Conference, Topic, partition_of};
+use kafka_client::transaction::LogCutter;
+use serde_json::json;
+
+use crate::{
+    logs::Line,
+    service::Service,
+    wall::{PARTITIONS, Wall},
+};
+
+/// Entries of a list on the topic, with the default configuration.
+const LISTED: usize = 30;
+
+/// Lines whose time is long past, as the broker's clock sees them.
+fn lines(count: usize) -> Vec<Line> {
+    logs::large_log(count).lines
+}
+
+fn expect_results(service: &Service, wall: &Wall, sent: &[Line]) {
+    // What a broker appends now is later than any time told.
+    let expected = oracle::answer(sent, LISTED);
+    service.wait_for("results equal to the oracle's", |_| wall.published() == expected);
+}
+
+#[test]
+fn results_are_those_of_the_oracle_and_any_conference_is_answered() {
+    let wall = Wall::new();
+    let sent = lines(4_000);
+    let service = Service::start(&wall, "").ready();
+    wall.send(&sent);
+    expect_results(&service, &wall, &sent);
+    assert!(truth::check(&wall) > 100);
+
+    let expected = &oracle::answer(&sent, 10)["conf1"];
+    service.wait_for("the last results by HTTP", |service| {
+        service.get("/analytics/conf1").is_some_and(|(_, json)| json["likeCount"] == json!(expected.likes))
+    });
+    let (_, all) = service.get("/analytics/conf1").unwrap();
+    assert_eq!(all["tweetCount"], json!(expected.tweets));
+    let listed = |list: &serde_json::Value| -> Vec<(String, u64)> {
+        let entry = |nr: &serde_json::Value| (nr["tweetId"].as_str().unwrap().into(), nr["count"].as_u64().unwrap());
+        list["nrs"].as_array().unwrap().iter().map(entry).collect()
+    };
+    let top: Vec<(String, u64)> =
+        expected.top.iter().map(|(id, count, ..)| (id.clone(), u64::try_from(*count).unwrap())).collect();
+    assert_eq!(listed(&all["top"]["all"]), top);
+    let (status, three) = service.get("/analytics/conf1/top?n=3&window=all").unwrap();
+    assert_eq!((status, &three["window"], &three["final"]), (200, &json!("all"), &json!(false)));
+    assert_eq!(listed(&three), top[..3]);
+
+    assert_eq!(service.get("/analytics/nowhere").unwrap().0, 404);
+    let (status, refused) = service.get("/analytics/conf1/top?window=5m").unwrap();
+    assert_eq!((status, &refused["field"]), (400, &json!("window")));
+    assert_eq!(service.get("/analytics/conf1/top?n=11").unwrap().0, 400);
+    assert_eq!(service.get("/analytics/a%20b").unwrap().0, 400);
+    assert!(service.get("/analytics/openapi.json").unwrap().1["paths"].is_object());
+    assert!(service.metric("analytics_commits_total") > 0.0);
+    let records = u64::try_from(sent.len()).unwrap();
+    assert!((service.metric("analytics_records_total") - records as f64).abs() < 0.5);
+}
+
+#[test]
+fn a_killed_process_goes_on_from_the_changelog() {
+    let wall = Wall::new();
+    let sent = lines(6_000);
+    for (round, part) in sent.chunks(600).enumerate() {
+        // A static member, whose next life takes its partitions at once.
+        let service = Service::start(&wall, "only");
+        let before = wall.read(Topic::TweetLikeCounts).len();
+        wall.send(part);
+        // Another number of commits in each round, from none to some.
+        service.wait_for("progress", |_| wall.read(Topic::TweetLikeCounts).len() >= before + round * 20);
+        service.kill();
+    }
+    let service = Service::start(&wall, "only").ready();
+    expect_results(&service, &wall, &sent);
+    assert!(truth::check(&wall) > 100);
+    assert!(service.metric("analytics_restores_total") > 0.0);
+}
+
+#[test]
+fn a_second_instance_takes_partitions_and_the_survivor_takes_them_back() {
+    let wall = Wall::new();
+    let sent = lines(6_000);
+    let first = Service::start(&wall, "").ready();
+    wall.send(&sent[..2_000]);
+    let second = Service::start(&wall, "").ready();
+    wall.send(&sent[2_000..4_000]);
+    expect_results(&second, &wall, &sent[..4_000]);
+    second.wait_for("work of the second", |second| second.metric("analytics_records_total") > 0.0);
+    let share = second.metric("analytics_records_total");
+    assert!(share < 4_000.0, "it has done everything: {share}");
+    // Dead, not gone: its partitions are free when the group has missed its heartbeats.
+    second.kill();
+    wall.send(&sent[4_000..]);
+    expect_results(&first, &wall, &sent);
+    assert!(truth::check(&wall) > 100);
+}
+
+#[test]
+fn poison_goes_to_dead_letters_once_and_holds_up_nothing() {
+    let wall = Wall::new();
+    let sent = lines(400);
+    let home = partition_of(&Conference::parse("conf1").unwrap(), PARTITIONS);
+    let elsewhere = (home + 1) % PARTITIONS;
+    wall.send(&sent[..200]);
+    wall.poison(Topic::Tweets, home, b"{not json");
+    wall.poison(Topic::TweetLikes, elsewhere, br#"{"tweetId":"1","conference":"conf1","visitorId":"v","liked":true}"#);
+    let killed = Service::start(&wall, "only");
+    wall.send(&sent[200..]);
+    killed.wait_for("a dead letter", |_| !wall.read(Topic::DeadLetters).is_empty());
+    killed.kill();
+    let service = Service::start(&wall, "only").ready();
+    expect_results(&service, &wall, &sent);
+
+    let mut letters = wall.read(Topic::DeadLetters);
+    letters.sort_by_key(|letter| letter.header("origin_topic").len());
+    let [tweet, like] = letters.as_slice() else { panic!("{letters:?}") };
+    assert_eq!((tweet.value.as_slice(), tweet.key.as_str()), (&b"{not json"[..], "poison"));
+    assert_eq!(tweet.header("origin_topic"), wall.name(Topic::Tweets));
+    assert_eq!(tweet.header("origin_partition"), home.to_string());
+    let offset = wall.sent(Topic::Tweets, home).iter().position(Option::is_none).unwrap();
+    assert_eq!(tweet.header("origin_offset"), offset.to_string());
+    assert!(tweet.header("error").starts_with("not the JSON of this message"), "{}", tweet.header("error"));
+    assert!(tweet.header("traceparent").starts_with("00-4bf9"), "the original's headers stay");
+    assert_eq!(like.header("error"), format!("conference conf1 belongs to partition {home}"));
+}
+
+#[test]
+fn an_orderly_end_commits_first_and_the_next_life_goes_on() {
+    let wall = Wall::new();
+    let sent = lines(1_000);
+    let service = Service::start(&wall, "").ready();
+    wall.send(&sent[..500]);
+    service.wait_for("a commit", |service| service.metric("analytics_commits_total") > 0.0);
+    assert!(service.terminate().success());
+    wall.send(&sent[500..]);
+    // It has left the group, so nobody waits for its session to end.
+    let service = Service::start(&wall, "").ready();
+    expect_results(&service, &wall, &sent);
+    truth::check(&wall);
+}
+
+#[test]
+fn a_newer_process_with_the_same_instance_id_fences_the_older_one() {
+    let wall = Wall::new();
+    let sent = lines(1_000);
+    let mut older = Service::start(&wall, "same").ready();
+    wall.send(&sent[..500]);
+    let newer = Service::start(&wall, "same").ready();
+    wall.send(&sent[500..]);
+    assert_eq!(older.wait().code(), Some(1));
+    let last = older.log().lines().last().unwrap().to_owned();
+    assert!(last.contains("another process runs with this kafka.instance_id"), "{last}");
+    expect_results(&newer, &wall, &sent);
+    truth::check(&wall);
+}
+
+#[test]
+fn missing_topics_are_named() {
+    let wall = Wall::without_topics();
+    let service = Service::start(&wall, "");
+    let missing = wall.name(Topic::StreamsAnalyticsChangelog);
+    service.wait_for("a reason that names the topics", |service| {
+        service.get("/health/ready").is_some_and(|(status, json)| {
+            status == 503 && json["checks"]["broker"].as_str().is_some_and(|reason| reason.contains(&missing))
+        })
+    });
+    assert_eq!(service.get("/analytics/conf1").unwrap().0, 503);
+}
+
+#[test]
+fn the_changelog_is_cut_and_a_state_that_it_lacks_stops_the_service_with_a_line_that_names_reset() {
+    let wall = Wall::new();
+    let sent = lines(3_000);
+    let service = Service::start(&wall, "only").ready();
+    for part in sent.chunks(100) {
+        wall.send(part);
+    }
+    expect_results(&service, &wall, &sent);
+    let first_offset = || wall.read(Topic::StreamsAnalyticsChangelog).iter().map(|record| record.offset).min().unwrap();
+    service.wait_for("a cut", |_| {
+        // Any input leads to a commit, after which what is behind the last complete round may go.
+        wall.send(&sent[..1]);
+        first_offset() > 0
+    });
+    service.kill();
+
+    let changelog = wall.read(Topic::StreamsAnalyticsChangelog);
+    let torn = changelog.last().unwrap();
+    let cutter = LogCutter::new(wall.kafka(), &wall.name(Topic::StreamsAnalyticsChangelog)).unwrap();
+    actix_web::rt::System::new().block_on(cutter.cut(torn.partition, torn.offset)).unwrap();
+    let mut stopped = Service::start(&wall, "only");
+    assert_eq!(stopped.wait().code(), Some(1));
+    let last = stopped.log().lines().last().unwrap().to_owned();
+    assert!(last.contains(&format!("partition {}", torn.partition)), "{last}");
+    assert!(last.contains("streams-analytics reset"), "{last}");
+}

@@ -1,0 +1,115 @@
+//! The built binary as a process of its own.
+
+use std::{
+    fs::File,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::wall::{PATIENCE, Wall};
+
+pub(crate) struct Service {
+    child: Child,
+    address: String,
+    log: PathBuf,
+}
+
+impl Service {
+    /// Starts an instance on `wall`; with an instance id it is a static member.
+    pub(crate) fn start(wall: &Wall, instance: &str) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let log = std::env::temp_dir().join(format!("streams-analytics-{}.log", uuid::Uuid::new_v4()));
+        let child = Command::new(env!("CARGO_BIN_EXE_streams-analytics"))
+            .env("LIVEWALL_KAFKA__BROKERS", wall.brokers())
+            .env("LIVEWALL_KAFKA__INSTANCE_ID", instance)
+            // The least that a broker allows: how long a dead dynamic member's partitions wait.
+            .env("LIVEWALL_KAFKA__PROPERTIES__session_timeout_ms", "6000")
+            .env("LIVEWALL_TOPICS__PREFIX", wall.prefix())
+            .env("LIVEWALL_HTTP__LISTEN", &address)
+            .env("LIVEWALL_HTTP__WORKERS", "1")
+            // Many commits, so that many things can happen between them.
+            .env("LIVEWALL_ANALYTICS__COMMIT_INTERVAL", "20ms")
+            .env("LIVEWALL_LOG__FORMAT", "json")
+            .stdin(Stdio::null())
+            .stdout(File::create(&log).unwrap())
+            .stderr(File::options().append(true).open(&log).unwrap())
+            .spawn()
+            .unwrap();
+        Self { child, address, log }
+    }
+
+    pub(crate) fn ready(self) -> Self {
+        self.wait_for("readiness", |service| matches!(service.get("/health/ready"), Some((200, _))));
+        self
+    }
+
+    /// Waits until `condition` holds; fails with the service's log when it does not in time.
+    pub(crate) fn wait_for(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition(self) {
+            assert!(Instant::now() < deadline, "no {what} in time; the service's log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Status and body of an answer; `None` where nobody answers.
+    pub(crate) fn get(&self, path: &str) -> Option<(u16, Value)> {
+        let url = format!("http://{}{path}", self.address);
+        actix_web::rt::System::new().block_on(async {
+            let answer = reqwest::get(url).await.ok()?;
+            let status = answer.status().as_u16();
+            Some((status, answer.json().await.unwrap_or(Value::Null)))
+        })
+    }
+
+    /// The value of a metric, of all its labels together.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let url = format!("http://{}/metrics", self.address);
+        let text = actix_web::rt::System::new()
+            .block_on(async { reqwest::get(url).await.unwrap().text().await.unwrap() });
+        let values = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
+        values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; the exit code.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        self.wait()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not end; its log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What it has written.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.log);
+    }
+}

@@ -1,0 +1,203 @@
+//! Topics of their own on a real broker: what goes in, what comes out.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use contracts::{Conference, Timestamp, Topic, partition_of};
+use kafka_client::{
+    BareProducer, BareRecord, KafkaConfig, admin,
+    transaction::{PartitionEvent, PartitionReader},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    logs::{Line, Says},
+    oracle::{Answer, Totals},
+};
+
+/// How long anything may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) const PARTITIONS: i32 = 4;
+
+pub(crate) struct Wall {
+    kafka: KafkaConfig,
+    prefix: String,
+    producer: BareProducer,
+    /// Everything sent, by topic and partition; `None`: poison.
+    sent: RefCell<BTreeMap<(Topic, i32), Vec<Option<Line>>>>,
+}
+
+/// A committed record.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) key: String,
+    pub(crate) value: Vec<u8>,
+    headers: BTreeMap<&'static str, String>,
+}
+
+impl Seen {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.value).unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+impl Wall {
+    /// With all topics.
+    pub(crate) fn new() -> Self {
+        let wall = Self::without_topics();
+        actix_web::rt::System::new()
+            .block_on(admin::create_topics(&wall.kafka, &wall.prefix, PARTITIONS, 1))
+            .unwrap();
+        wall
+    }
+
+    pub(crate) fn without_topics() -> Self {
+        let brokers = std::env::var("LIVEWALL_TEST_BROKERS")
+            .expect("LIVEWALL_TEST_BROKERS names a running broker, such as the one that scripts/kafka up prints");
+        let kafka = KafkaConfig { brokers, ..KafkaConfig::default() };
+        let producer = BareProducer::new(&kafka).unwrap();
+        let prefix = format!("t{}-", &uuid::Uuid::new_v4().simple().to_string()[..12]);
+        Self { kafka, prefix, producer, sent: RefCell::default() }
+    }
+
+    pub(crate) fn brokers(&self) -> &str {
+        &self.kafka.brokers
+    }
+
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    pub(crate) fn kafka(&self) -> &KafkaConfig {
+        &self.kafka
+    }
+
+    pub(crate) fn name(&self, topic: Topic) -> String {
+        topic.with_prefix(&self.prefix)
+    }
+
+    /// Puts lines on their topics.
+    pub(crate) fn send(&self, lines: &[Line]) {
+        for line in lines {
+            let partition = partition_of(&Conference::parse(&line.conference).unwrap(), PARTITIONS);
+            let told = line.told.map(|told| Timestamp::from_millis(told).to_string());
+            let (topic, value) = match &line.says {
+                Says::Posted { author, text } => (
+                    Topic::Tweets,
+                    json!({"eventType": "tweetEvent", "tweetId": line.tweet, "text": text, "author": author,
+                        "tagFilter": line.conference, "createdAt": told}),
+                ),
+                Says::Likes { visitor, liked } => (
+                    Topic::TweetLikes,
+                    json!({"tweetId": line.tweet, "conference": line.conference, "visitorId": visitor, "liked": liked,
+                        "at": told}),
+                ),
+            };
+            self.write(topic, partition, &line.conference, value.to_string().as_bytes());
+            self.sent.borrow_mut().entry((topic, partition)).or_default().push(Some(line.clone()));
+        }
+        self.producer.flush(PATIENCE).unwrap();
+    }
+
+    /// Puts bytes on a topic.
+    pub(crate) fn poison(&self, topic: Topic, partition: i32, value: &[u8]) {
+        self.write(topic, partition, "poison", value);
+        self.sent.borrow_mut().entry((topic, partition)).or_default().push(None);
+        self.producer.flush(PATIENCE).unwrap();
+    }
+
+    fn write(&self, topic: Topic, partition: i32, key: &str, value: &[u8]) {
+        let headers = [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned())];
+        let topic = self.name(topic);
+        let record = BareRecord { topic: &topic, partition, key: key.as_bytes(), value, headers: &headers };
+        self.producer.send(record).unwrap();
+    }
+
+    /// Every committed record of a topic, partition by partition.
+    pub(crate) fn read(&self, topic: Topic) -> Vec<Seen> {
+        (0..PARTITIONS).flat_map(|partition| self.read_partition(topic, partition)).collect()
+    }
+
+    fn read_partition(&self, topic: Topic, partition: i32) -> Vec<Seen> {
+        let reader = PartitionReader::new(&self.kafka, &self.name(topic), partition).unwrap();
+        let mut seen = Vec::new();
+        let deadline = Instant::now() + PATIENCE;
+        let bounds = loop {
+            // A topic that was just made, or a broker that was, may have no leader for a moment.
+            match reader.committed_bounds(PATIENCE) {
+                Ok(bounds) => break bounds,
+                Err(error) => assert!(Instant::now() < deadline, "{topic:?}: {error}"),
+            }
+        };
+        reader.read_from(bounds.start).unwrap();
+        loop {
+            assert!(Instant::now() < deadline, "the broker does not deliver {topic:?}");
+            match reader.poll(Duration::from_millis(100)).unwrap() {
+                PartitionEvent::Record(record) => {
+                    let names = ["ce_id", "traceparent", "origin_topic", "origin_partition", "origin_offset", "error"];
+                    let header = |name| Some((name, String::from_utf8(record.header(name)?.to_vec()).unwrap()));
+                    seen.push(Seen {
+                        partition,
+                        offset: record.offset(),
+                        key: String::from_utf8(record.key().to_vec()).unwrap(),
+                        value: record.value().to_vec(),
+                        headers: names.into_iter().filter_map(header).collect(),
+                    });
+                }
+                PartitionEvent::End => return seen,
+                PartitionEvent::Nothing => {}
+                PartitionEvent::PositionLost => panic!("{topic:?} was cut while it was read"),
+            }
+        }
+    }
+
+    /// What a reader of the results has now.
+    pub(crate) fn published(&self) -> Answer {
+        let mut answer = Answer::new();
+        for record in self.read(Topic::TweetAnalytics) {
+            let json = record.json();
+            let size = |name: &str| usize::try_from(json[name].as_u64().unwrap()).unwrap();
+            let time = |name: &str| Some(Timestamp::parse("time", json[name].as_str()?).unwrap().millis());
+            let nrs = json["top"]["all"]["nrs"].as_array().unwrap().iter();
+            let text = |ranked: &Value, name: &str| ranked[name].as_str().unwrap().to_owned();
+            let top = nrs.map(|ranked| {
+                let count = usize::try_from(ranked["count"].as_u64().unwrap()).unwrap();
+                (text(ranked, "tweetId"), count, text(ranked, "text"), text(ranked, "author"))
+            });
+            let totals = Totals {
+                tweets: size("tweetCount"),
+                authors: size("authorCount"),
+                likes: size("likeCount"),
+                tweets_time: time("tweetsStreamTime"),
+                likes_time: time("likesStreamTime"),
+                top: top.collect(),
+                counts: BTreeMap::new(),
+            };
+            answer.insert(record.key, totals);
+        }
+        for record in self.read(Topic::TweetLikeCounts) {
+            let (conference, tweet) = record.key.split_once('/').unwrap();
+            let counts = &mut answer.entry(conference.to_owned()).or_default().counts;
+            match usize::try_from(record.json()["count"].as_u64().unwrap()).unwrap() {
+                0 => counts.remove(tweet),
+                count => counts.insert(tweet.to_owned(), count),
+            };
+        }
+        answer
+    }
+
+    /// Sent so far on a topic's partition.
+    pub(crate) fn sent(&self, topic: Topic, partition: i32) -> Vec<Option<Line>> {
+        self.sent.borrow().get(&(topic, partition)).cloned().unwrap_or_default()
+    }
+}
