@@ -1,9 +1,9 @@
 //! HTTP → topic `tweet-likes`: visitors like posts and take it back; each answer is given when Kafka has the record.
 //!
-//! The way of a like: [`routes`] reads the request and finds the visitor by the signed cookie ([`cookie`], [`visitor`]),
-//! [`catalogue`] tells in which conferences the tweet stands ([`known_tweets`], fed from the topic `tweets`), [`publish`]
-//! hands one record per conference to Kafka and waits for the acknowledgements. [`visitor`] and [`known_tweets`] are pure:
-//! they know neither HTTP nor Kafka nor the clock.
+//! The way of a like: `routes` reads the request and finds the visitor by the signed cookie (`cookie`, `visitor`),
+//! `catalogue` tells in which conferences the tweet stands (`known_tweets`, fed from the topic `tweets`), `publish` hands
+//! one record per conference to Kafka and waits for the acknowledgements. `visitor` and `known_tweets` are pure: they
+//! know neither HTTP nor Kafka nor the clock.
 
 mod answer;
 mod catalogue;

@@ -15,12 +15,12 @@ use std::{
 use contracts::Timestamp;
 use service_shell::Shutdown;
 
-pub(crate) use self::{catalogue::Catalogue, client::Target};
 use self::{
     audience::Audience,
     client::{Client, Trouble},
     writer::Writer,
 };
+pub(crate) use self::{catalogue::Catalogue, client::Target};
 
 /// Likes, and likes taken back, for each post.
 const LIKES_PER_POST: f64 = 4.0;
@@ -112,7 +112,9 @@ impl Generator {
         match self.insist(|client| client.post(&posts)) {
             None => Ok(false),
             Some(Ok(())) => {
-                posts.iter().for_each(|post| self.audience.sees(post));
+                for post in &posts {
+                    self.audience.sees(post);
+                }
                 Ok(true)
             }
             Some(Err(refusal)) => anyhow::bail!("posts are refused: {refusal}"),

@@ -56,15 +56,17 @@ pub(crate) async fn run(args: WallArgs, mut config: Config, shutdown: Shutdown) 
     let samples = (!args.no_samples).then(|| {
         let target: Target = origin.parse().expect("an http URL of our own making");
         let pace = Pace { posts_per_second: RATE, duration: None };
-        actix_web::rt::spawn(samples::send(target.with_token(token), pace, shutdown.clone()))
+        let (target, shutdown) = (target.with_token(token), shutdown.clone());
+        actix_web::rt::spawn(async move {
+            if let Err(error) = samples::send(target, pace, shutdown).await {
+                tracing::warn!("no more samples: {error:#}");
+            }
+        })
     });
     let health = services.health(&shutdown);
     serve(listener, &config.http, health, shutdown.clone(), services.routes()).await?;
-    if let Some(Ok(Err(error))) = match samples {
-        Some(samples) => Some(samples.await),
-        None => None,
-    } {
-        tracing::warn!("samples: {error:#}");
+    if let Some(samples) = samples {
+        let _ = samples.await;
     }
     shutdown.close_clients();
     services.close().await;
@@ -119,11 +121,10 @@ fn own<C: ServiceConfig + DeserializeOwned>(service: &str) -> Result<C, BadConfi
     load(service, None, env::vars())
 }
 
-/// 32 bytes in hexadecimal digits.
+/// 128 random bits in hexadecimal digits.
 fn random_secret() -> Secret {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).expect("the operating system has random numbers");
-    Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    let half = || getrandom::u64().expect("the operating system has random numbers");
+    Secret::new(format!("{:016x}{:016x}", half(), half()))
 }
 
 /// The four services.
@@ -205,7 +206,9 @@ fn origin(mut address: SocketAddr) -> String {
 fn welcome(origin: &str, token: &str, real: Option<&Config>, samples: bool) -> String {
     let kept = match real {
         Some(config) => format!("Kafka at {}.", config.kafka.brokers),
-        None => "A broker in memory: nothing is kept when this process ends. --brokers HOST:PORT uses a real Kafka.".into(),
+        None => {
+            "A broker in memory: nothing is kept when this process ends. --brokers HOST:PORT uses a real Kafka.".into()
+        }
     };
     let samples = if samples { "Sample posts and likes arrive; --no-samples leaves them out.\n" } else { "" };
     format!(

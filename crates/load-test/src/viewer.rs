@@ -49,7 +49,7 @@ pub struct Journal {
     pub connections: Vec<SocketAddr>,
     /// The last event id.
     pub id: String,
-    /// Why connections ended or were not made, the last few.
+    /// Why connections ended or were not made, the last 64.
     pub ends: Vec<String>,
 }
 
@@ -183,7 +183,7 @@ impl Journal {
     }
 
     fn note_end(&mut self, end: String) {
-        if self.ends.len() == 8 {
+        if self.ends.len() == 64 {
             self.ends.remove(0);
         }
         self.ends.push(end);

@@ -13,5 +13,5 @@ mod reports;
 pub use cutter::LogCutter;
 pub use group::{CommittedOffset, Group, GroupOptions, InputRecord, Polled};
 pub use membership::Change;
-pub use partition::{PartitionEvent, PartitionReader, PartitionRecord};
+pub use partition::{PartitionEvent, PartitionReader, PartitionRecord, RawEnds};
 pub use producer::{OutRecord, TransactionError, TransactionalProducer};

@@ -51,7 +51,6 @@ impl PartitionRecord<'_> {
 /// Reads one partition from an offset on, under read_committed, without a group.
 pub struct PartitionReader {
     consumer: BaseConsumer<Logged>,
-    config: KafkaConfig,
     topic: String,
     partition: i32,
 }
@@ -62,7 +61,10 @@ impl PartitionReader {
     /// # Errors
     /// Where librdkafka does not take the configuration.
     pub fn new(config: &KafkaConfig, topic: &str, partition: i32) -> Result<Self, KafkaError> {
-        Ok(Self { consumer: consumer(config)?, config: config.clone(), topic: topic.to_owned(), partition })
+        let mut config = config.clone();
+        // The end is told by an answer without records, for which the broker waits so long.
+        config.properties.entry("fetch.wait.max.ms".into()).or_insert_with(|| "10".into());
+        Ok(Self { consumer: consumer(&config)?, topic: topic.to_owned(), partition })
     }
 
     /// Where the partition begins, and where its committed part ends: before an open transaction, if there is one.
@@ -72,17 +74,6 @@ impl PartitionReader {
     pub fn committed_bounds(&self, patience: Duration) -> Result<PartitionBounds, KafkaError> {
         let (start, end) = self.consumer.fetch_watermarks(&self.topic, self.partition, patience)?;
         Ok(PartitionBounds { start, end })
-    }
-
-    /// One past the last record, of open and aborted transactions too.
-    ///
-    /// # Errors
-    /// Where the broker does not answer in time.
-    pub fn end(&self, patience: Duration) -> Result<i64, KafkaError> {
-        let mut client = self.config.client();
-        client.set("isolation.level", "read_uncommitted").set("allow.auto.create.topics", "false");
-        let client: BaseConsumer<Logged> = client.create_with_context(Logged)?;
-        Ok(client.fetch_watermarks(&self.topic, self.partition, patience)?.1)
     }
 
     /// Begins to read at `offset`.
@@ -115,5 +106,29 @@ impl PartitionReader {
             },
             None => Ok(PartitionEvent::Nothing),
         }
+    }
+}
+
+/// Tells where partitions end for those who see uncommitted records too: what an open transaction may still commit lies
+/// before that.
+pub struct RawEnds(BaseConsumer<Logged>);
+
+impl RawEnds {
+    /// Connects by itself.
+    ///
+    /// # Errors
+    /// Where librdkafka does not take the configuration.
+    pub fn new(config: &KafkaConfig) -> Result<Self, KafkaError> {
+        let mut client = config.client();
+        client.set("isolation.level", "read_uncommitted").set("allow.auto.create.topics", "false");
+        Ok(Self(client.create_with_context(Logged)?))
+    }
+
+    /// One past the last record of a partition, committed or not.
+    ///
+    /// # Errors
+    /// Where the broker does not answer in time.
+    pub fn end(&self, topic: &str, partition: i32, patience: Duration) -> Result<i64, KafkaError> {
+        Ok(self.0.fetch_watermarks(topic, partition, patience)?.1)
     }
 }

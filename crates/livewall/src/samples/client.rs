@@ -150,8 +150,13 @@ mod tests {
 
     #[test]
     fn a_target_is_an_http_url() {
-        assert_eq!(format!("{:?}", "http://127.0.0.1:8080/".parse::<Target>().expect("a target")), "http://127.0.0.1:8080");
-        for bad in ["127.0.0.1:8080", "https://wall.example", "http://", "ftp://wall", "", "http://a b", "http://wall/?a"] {
+        assert_eq!(
+            format!("{:?}", "http://127.0.0.1:8080/".parse::<Target>().expect("a target")),
+            "http://127.0.0.1:8080"
+        );
+        for bad in
+            ["127.0.0.1:8080", "https://wall.example", "http://", "ftp://wall", "", "http://a b", "http://wall/?a"]
+        {
             assert!(bad.parse::<Target>().is_err(), "{bad}");
         }
     }

@@ -101,7 +101,8 @@ async fn of_a_hundred_items_three_are_wrong_and_the_others_are_taken() -> anyhow
             (posts.len() >= 97).then(|| posts.iter().map(|seen| seen.data["text"].clone()).collect::<Vec<_>>())
         })
         .await?;
-    let expected: Vec<_> = (0..100).filter(|index| !wrong.contains(index)).map(|index| json!(format!("post {index}"))).collect();
+    let expected: Vec<_> =
+        (0..100).filter(|index| !wrong.contains(index)).map(|index| json!(format!("post {index}"))).collect();
     assert_eq!(shown, expected, "in the order of the body");
     Ok(())
 }
@@ -160,7 +161,9 @@ async fn an_id_that_cannot_be_honoured_gets_a_reset_with_the_reason_and_the_post
         assert!(!reset.id.is_empty() && reset.id != given, "a new id: {reset:?}");
         let tweet = tweet(&conference, &format!("{conference}.{reason}"), reason, "ann");
         post(stage, &tweet).await?;
-        viewer.until("what follows", |journal| journal.last("tweetEvent", |data| data["text"] == reason).map(drop)).await?;
+        viewer
+            .until("what follows", |journal| journal.last("tweetEvent", |data| data["text"] == reason).map(drop))
+            .await?;
     }
     Ok(())
 }

@@ -54,7 +54,8 @@ async fn without_a_broker_callers_get_503_and_when_it_is_back_everything_goes_on
     stage.start_services()?;
     all_are_unready(&mut stage, "broker").await?;
     refused(&stage, &series, 0).await?;
-    let like = Request::new("POST", "/likes").body("application/json", r#"{"tweetId":"1"}"#).send(stage.origin()).await?;
+    let like =
+        Request::new("POST", "/likes").body("application/json", r#"{"tweetId":"1"}"#).send(stage.origin()).await?;
     assert_eq!(like.head.status, 503, "{}", like.text());
     assert!(like.head.header("retry-after").is_some());
     let page = Request::get("/tweets").send(stage.origin()).await?;

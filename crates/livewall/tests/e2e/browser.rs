@@ -55,17 +55,16 @@ impl Browser {
 
     /// Waits until the body of a function returns something else than null or false in the page, and returns that.
     pub async fn until<T: DeserializeOwned>(&self, what: &str, script: &str, arguments: &[Value]) -> anyhow::Result<T> {
-        let found = until(format_args!("the page to show {what}"), async || {
-            match self.run::<Value>(script, arguments).await {
+        let found =
+            until(format_args!("the page to show {what}"), async || match self.run::<Value>(script, arguments).await {
                 Ok(Value::Null | Value::Bool(false)) => {
                     let text = self.run::<String>("return document.body.innerText.slice(0, 1500)", &[]).await;
                     Err(format!("it shows {text:?}"))
                 }
                 Ok(found) => Ok(found),
                 Err(error) => Err(format!("{error:#}")),
-            }
-        })
-        .await?;
+            })
+            .await?;
         Ok(serde_json::from_value(found)?)
     }
 

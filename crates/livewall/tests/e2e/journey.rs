@@ -61,7 +61,8 @@ async fn a_post_by_curl_appears_in_two_browsers_and_a_like_in_one_shows_in_the_o
     let id = answer.json()["tweetId"].as_str().expect("the answer names the post").to_owned();
 
     for browser in [&first, &second] {
-        let shown = json!({ "text": "Tom & Jerry say <hello>", "author": "tom", "conference": conference, "count": "0" });
+        let shown =
+            json!({ "text": "Tom & Jerry say <hello>", "author": "tom", "conference": conference, "count": "0" });
         until_shown(browser, POST, &id, shown).await?;
         until_shown(browser, BOARDS, &id, json!({ "posts": "1", "authors": "1", "likes": "0", "top": [] })).await?;
     }

@@ -92,7 +92,10 @@ async fn the_original_page_shows_true_rows_only_and_runs_nothing_that_was_posted
     let ran: Value = browser.run("return window.hacked ?? null", &[]).await?;
     assert_eq!(ran, Value::Null, "what was posted has run");
     let made: Vec<String> = browser
-        .run("return [...document.querySelectorAll('table img, table script, table b')].map((node) => node.outerHTML)", &[])
+        .run(
+            "return [...document.querySelectorAll('table img, table script, table b')].map((node) => node.outerHTML)",
+            &[],
+        )
         .await?;
     assert_eq!(made, Vec::<String>::new(), "what was posted became markup");
     browser.close().await

@@ -44,7 +44,9 @@ async fn an_unreadable_record_on_any_topic_is_skipped_by_all() -> anyhow::Result
             (totals.data["tweetCount"] == 2 && totals.data["likeCount"] == 2).then_some(())
         })
         .await?;
-    viewer.until("the later post", |journal| journal.last("tweetEvent", |data| data["tweetId"] == "after").map(drop)).await?;
+    viewer
+        .until("the later post", |journal| journal.last("tweetEvent", |data| data["tweetId"] == "after").map(drop))
+        .await?;
     assert_eq!(viewer.journal().odd, Vec::<String>::new());
     dead_letters(&stage, 2 * UNREADABLE.len() * usize::try_from(PARTITIONS)?).await?;
 
@@ -58,7 +60,11 @@ async fn an_unreadable_record_on_any_topic_is_skipped_by_all() -> anyhow::Result
     }
     post(&stage, &tweet(&conference, "later", "later", "eve")).await?;
     let again = Viewer::start("after the restart", &[stage.origin()], &format!("/updates?conference={conference}"));
-    again.until("three posts counted", |journal| journal.last("tweetAnalytics", |data| data["tweetCount"] == 3).map(drop)).await?;
+    again
+        .until("three posts counted", |journal| {
+            journal.last("tweetAnalytics", |data| data["tweetCount"] == 3).map(drop)
+        })
+        .await?;
     // Nothing is sent to dead-letters twice.
     dead_letters(&stage, 2 * UNREADABLE.len() * usize::try_from(PARTITIONS)?).await
 }

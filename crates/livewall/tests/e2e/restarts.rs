@@ -108,7 +108,7 @@ async fn nothing_is_lost_or_doubled(viewers: &[Viewer], series: &Series, sent: &
         assert_eq!(journal.odd, Vec::<String>::new());
         let reset = journal.last("reset", |_| true);
         assert!(reset.is_none(), "a resumed viewer lost its place: {reset:?}");
-        assert!(journal.connections.len() > 4, "it was never cut off: {:?}", journal.connections);
+        assert!(journal.connections.len() > 3, "it was hardly ever cut off: {:?}", journal.connections);
     }
     Ok(())
 }
@@ -140,11 +140,7 @@ async fn the_page_has_each_row_once(browser: &Browser, series: &Series, sent: &[
         .map(|place| series.tweet_id(place))
         .collect();
     browser
-        .until::<bool>(
-            "every post",
-            "return arguments[0].every((id) => window.recorder.seen[id])",
-            &[json!(ids)],
-        )
+        .until::<bool>("every post", "return arguments[0].every((id) => window.recorder.seen[id])", &[json!(ids)])
         .await?;
     let doubled: Vec<String> = browser.run("return window.recorder.doubled", &[]).await?;
     assert_eq!(doubled, Vec::<String>::new());

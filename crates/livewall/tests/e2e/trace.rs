@@ -36,7 +36,9 @@ async fn a_sampled_trace_goes_from_curl_through_kafka_to_the_frame() -> anyhow::
     };
     post("sampled", &sampled).await?;
     post("unsampled", &TraceParent::start().to_string()).await?;
-    viewer.until("both posts", |journal| journal.last("tweetEvent", |data| data["tweetId"] == "unsampled").map(drop)).await?;
+    viewer
+        .until("both posts", |journal| journal.last("tweetEvent", |data| data["tweetId"] == "unsampled").map(drop))
+        .await?;
     let comments = viewer.journal().comments.clone();
     assert_eq!(comments.len(), 1, "only a trace that somebody records: {comments:?}");
     let in_frame = comments[0].strip_prefix("traceparent=").and_then(TraceParent::parse).expect("a traceparent");

@@ -65,7 +65,11 @@ impl Traffic {
         until("further posts to be acknowledged", async || {
             let now = self.acknowledged.load(Ordering::Relaxed);
             let ended = self.tasks.iter().filter(|task| task.is_finished()).count();
-            if now >= before + self.tasks.len() as u64 { Ok(()) } else { Err(format!("{now} are, {ended} have given up")) }
+            if now >= before + self.tasks.len() as u64 {
+                Ok(())
+            } else {
+                Err(format!("{now} are, {ended} have given up"))
+            }
         })
         .await?;
         Ok(())

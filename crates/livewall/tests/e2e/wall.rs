@@ -11,8 +11,10 @@ use tokio::sync::OnceCell;
 /// Starts with the first test that asks for it and ends with the test process.
 pub async fn wall() -> &'static Stage {
     static WALL: OnceCell<Stage> = OnceCell::const_new();
-    WALL.get_or_init(async || Stage::start(Broker::of_tests(), plan()).await.unwrap_or_else(|error| panic!("{error:#}")))
-        .await
+    WALL.get_or_init(async || {
+        Stage::start(Broker::of_tests(), plan()).await.unwrap_or_else(|error| panic!("{error:#}"))
+    })
+    .await
 }
 
 /// Two of each, which drain fast.

@@ -17,7 +17,7 @@ use std::{sync::Arc, thread::JoinHandle};
 use contracts::Topic;
 use kafka_client::{
     KafkaConfig, KafkaError, Layout,
-    transaction::{Group, GroupOptions, LogCutter},
+    transaction::{Group, GroupOptions, LogCutter, RawEnds},
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -72,8 +72,17 @@ pub(crate) fn start(
     let options = GroupOptions { group: format!("{prefix}{NAME}"), topics: topics.inputs.to_vec(), instance };
     let group = Group::join(&config.kafka, options)?;
     let cuts = start_cutting(&config.kafka, &topics.changelog)?;
-    let runner =
-        Runner::new(config.kafka.clone(), config.analytics.clone(), topics, group, transactional_id, status, cuts, stop);
+    let runner = Runner::new(
+        config.kafka.clone(),
+        config.analytics.clone(),
+        topics,
+        group,
+        RawEnds::new(&config.kafka)?,
+        transactional_id,
+        status,
+        cuts,
+        stop,
+    );
     Ok(std::thread::Builder::new().name("analytics-tasks".into()).spawn(move || ended(runner.run()))?)
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use kafka_client::{
     KafkaConfig, KafkaError,
-    transaction::{PartitionEvent, PartitionReader},
+    transaction::{PartitionEvent, PartitionReader, RawEnds},
 };
 
 use super::stop::{Stop, Unrecoverable};
@@ -21,6 +21,7 @@ const PROGRESS: Duration = Duration::from_secs(5);
 /// A state that is on its way.
 pub(super) struct Restoring {
     partition: i32,
+    changelog: String,
     reader: PartitionReader,
     restore: Restore,
     /// The commit to end with; `None`: the last one that there is, because the group has forgotten which it was.
@@ -41,6 +42,16 @@ pub(super) struct Restored {
     pub(super) restore_from: i64,
 }
 
+/// Whether reading has begun.
+enum Begun {
+    /// From here.
+    Reading(i64),
+    /// There is nothing to read; the changelog begins and ends here.
+    Empty(i64),
+    /// What is looked for is not committed yet, or the broker did not answer.
+    NotYet,
+}
+
 impl Restoring {
     pub(super) fn new(
         kafka: &KafkaConfig,
@@ -52,6 +63,7 @@ impl Restoring {
         let now = Instant::now();
         Ok(Self {
             partition,
+            changelog: changelog.to_owned(),
             reader,
             restore: Restore::default(),
             goal,
@@ -63,12 +75,13 @@ impl Restoring {
     }
 
     /// Works for about `budget`. `None`: not there yet.
-    pub(super) fn advance(&mut self, budget: Duration) -> Result<Option<Restored>, Stop> {
+    pub(super) fn advance(&mut self, ends: &RawEnds, budget: Duration) -> Result<Option<Restored>, Stop> {
         let start = match self.reading_from {
             Some(start) => start,
-            None => match self.begin()? {
-                Some(start) => start,
-                None => return Ok(None),
+            None => match self.begin(ends)? {
+                Begun::Reading(start) => start,
+                Begun::Empty(start) => return self.finish(start).map(Some),
+                Begun::NotYet => return Ok(None),
             },
         };
         let until = Instant::now() + budget;
@@ -78,7 +91,7 @@ impl Restoring {
                 PartitionEvent::Record(record) => {
                     let offset = record.offset();
                     if self.goal.is_some_and(|goal| offset >= goal.restore_to) {
-                        return Err(self.lacking());
+                        return Err(self.lacking(ends));
                     }
                     self.restore.apply(offset, record.value()).map_err(|fault| {
                         let reason = Unrecoverable::Record { offset, fault };
@@ -90,9 +103,9 @@ impl Restoring {
                     }
                 }
                 // Reading began when everything that is looked for was committed, so here is the end.
-                PartitionEvent::End if self.goal.is_some() => return Err(self.lacking()),
+                PartitionEvent::End if self.goal.is_some() => return Err(self.lacking(ends)),
                 PartitionEvent::End => return self.finish(start).map(Some),
-                PartitionEvent::PositionLost => return Err(self.lacking()),
+                PartitionEvent::PositionLost => return Err(self.lacking(ends)),
                 PartitionEvent::Nothing => {}
             }
             if Instant::now() >= until {
@@ -103,34 +116,35 @@ impl Restoring {
     }
 
     /// Begins to read once what is looked for is committed: a transaction that is just ending would otherwise be missed.
-    fn begin(&mut self) -> Result<Option<i64>, Stop> {
+    fn begin(&mut self, ends: &RawEnds) -> Result<Begun, Stop> {
         // The raw end first: what it counts, the committed end must have reached.
-        let (end, bounds) = match self.reader.end(PATIENCE).and_then(|end| {
+        let (end, bounds) = match ends.end(&self.changelog, self.partition, PATIENCE).and_then(|end| {
             let bounds = self.reader.committed_bounds(PATIENCE)?;
             Ok((end, bounds))
         }) {
             Ok(found) => found,
             Err(error) => {
                 tracing::debug!(partition = self.partition, "the changelog's bounds: {error}");
-                return Ok(None);
+                return Ok(Begun::NotYet);
             }
         };
         let from = match self.goal {
             Some(goal) => {
                 if goal.restore_from < bounds.start || goal.restore_to > end {
-                    return Err(self.lacking());
+                    return Err(self.lacking(ends));
                 }
                 if goal.restore_to > bounds.end {
-                    return Ok(None);
+                    return Ok(Begun::NotYet);
                 }
                 goal.restore_from
             }
-            None if bounds.end < end => return Ok(None),
+            None if bounds.end < end => return Ok(Begun::NotYet),
+            None if bounds.start == bounds.end => return Ok(Begun::Empty(bounds.start)),
             None => bounds.start,
         };
         self.reader.read_from(from)?;
         self.reading_from = Some(from);
-        Ok(Some(from))
+        Ok(Begun::Reading(from))
     }
 
     fn finish(&mut self, start: i64) -> Result<Restored, Stop> {
@@ -154,10 +168,10 @@ impl Restoring {
         Ok(Restored { store: restore.finish(), position, restore_from: position.map_or(start, |p| p.restore_from) })
     }
 
-    fn lacking(&self) -> Stop {
+    fn lacking(&self, ends: &RawEnds) -> Stop {
         let (from, to) = self.goal.map_or((0, 0), |goal| (goal.restore_from, goal.restore_to));
         let start = self.reader.committed_bounds(PATIENCE).map_or(-1, |bounds| bounds.start);
-        let end = self.reader.end(PATIENCE).unwrap_or(-1);
+        let end = ends.end(&self.changelog, self.partition, PATIENCE).unwrap_or(-1);
         Stop::Reset { partition: self.partition, reason: Unrecoverable::Lacking { from, to, start, end } }
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use kafka_client::{
     KafkaConfig, PartitionBounds,
-    transaction::{Change, Group, Polled, TransactionError, TransactionalProducer},
+    transaction::{Change, Group, Polled, RawEnds, TransactionError, TransactionalProducer},
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -52,6 +52,7 @@ pub(super) struct Runner {
     pub(super) config: AnalyticsConfig,
     pub(super) topics: Topics,
     pub(super) group: Group,
+    ends: RawEnds,
     transactional_id: String,
     pub(super) status: Arc<Status>,
     cuts: mpsc::UnboundedSender<(i32, i64)>,
@@ -84,6 +85,7 @@ impl Runner {
         config: AnalyticsConfig,
         topics: Topics,
         group: Group,
+        ends: RawEnds,
         transactional_id: String,
         status: Arc<Status>,
         cuts: mpsc::UnboundedSender<(i32, i64)>,
@@ -95,6 +97,7 @@ impl Runner {
             config,
             topics,
             group,
+            ends,
             transactional_id,
             status,
             cuts,
@@ -213,7 +216,7 @@ impl Runner {
         for partition in waiting {
             let Some(phase) = self.phases.remove(&partition) else { continue };
             let phase = match phase {
-                Phase::Restoring(mut restoring, bounds) => match restoring.advance(BUDGET)? {
+                Phase::Restoring(mut restoring, bounds) => match restoring.advance(&self.ends, BUDGET)? {
                     Some(restored) => {
                         let task = Task::new(partition, restored, starts(&bounds), self.config.poison_ratio);
                         check_inputs(&self.topics.inputs, task.next(), &bounds)

@@ -110,6 +110,27 @@ fn a_second_instance_takes_partitions_and_the_survivor_takes_them_back() {
 }
 
 #[test]
+fn a_process_that_was_frozen_past_its_session_changes_nothing_when_it_wakes() {
+    let wall = Wall::new();
+    let sent = lines(3_000);
+    let first = Service::start(&wall, "").ready();
+    let second = Service::start(&wall, "").ready();
+    wall.send(&sent[..1_000]);
+    second.wait_for("work of both", |second| {
+        second.metric("analytics_records_total") > 0.0 && first.metric("analytics_records_total") > 0.0
+    });
+    first.freeze();
+    wall.send(&sent[1_000..2_000]);
+    expect_results(&second, &wall, &sent[..2_000]);
+    first.thaw();
+    wall.send(&sent[2_000..]);
+    expect_results(&second, &wall, &sent);
+    let first = first.ready();
+    first.wait_for("its share again", |_| second.get("/health/ready").is_some_and(|(status, _)| status == 200));
+    truth::check(&wall);
+}
+
+#[test]
 fn poison_goes_to_dead_letters_once_and_holds_up_nothing() {
     let wall = Wall::new();
     let sent = lines(400);
@@ -207,4 +228,43 @@ fn the_changelog_is_cut_and_a_state_that_it_lacks_stops_the_service_with_a_line_
     let last = stopped.log().lines().last().unwrap().to_owned();
     assert!(last.contains(&format!("partition {}", torn.partition)), "{last}");
     assert!(last.contains("streams-analytics reset"), "{last}");
+}
+
+#[test]
+#[ignore = "torture"]
+fn torture() {
+    let wall = Wall::new();
+    let rounds: u64 = std::env::var("ROUNDS").map_or(30, |n| n.parse().unwrap());
+    let mut random: u64 = std::env::var("SEED").map_or(42, |n| n.parse().unwrap());
+    let mut next = |below: u64| { random ^= random << 13; random ^= random >> 7; random ^= random << 17; random % below };
+    let broker = std::env::var("BROKER").is_ok();
+    let sent = lines(usize::try_from(rounds).unwrap() * 400);
+    let statics = std::env::var("STATIC").is_ok();
+    let mut services: Vec<Option<Service>> = vec![None, None];
+    let name = |at: usize| if statics { ["a", "b"][at] } else { "" };
+    for (round, part) in sent.chunks(400).enumerate() {
+        for small in part.chunks(40) {
+            for at in 0..2 { if services[at].is_none() && next(3) > 0 { services[at] = Some(Service::start(&wall, name(at))); } }
+            wall.send(small);
+            let at = usize::try_from(next(2)).unwrap();
+            match next(10) {
+                0 | 1 | 2 => if let Some(service) = services[at].take() { service.kill() },
+                3 => if let Some(service) = services[at].take() { assert!(service.terminate().success()) },
+                4 => if let Some(service) = &services[at] { service.freeze(); std::thread::sleep(std::time::Duration::from_millis(next(2000))); service.thaw(); },
+                5 if broker => {
+                    let sh = |c: &str| assert!(std::process::Command::new("bash").arg("-c").arg(c).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).status().unwrap().success());
+                    sh("scripts/kafka kill --name sa 2>/dev/null"); std::thread::sleep(std::time::Duration::from_millis(next(3000))); sh("scripts/kafka up --name sa >/dev/null 2>&1");
+                }
+                6 => if round % 5 == 4 && let Some(service) = &services[at] { service.freeze(); std::thread::sleep(std::time::Duration::from_secs(12)); service.thaw(); },
+                _ => std::thread::sleep(std::time::Duration::from_millis(next(1500))),
+            }
+            for at in 0..2 { if let Some(service) = &mut services[at] { if let Some(code) = service.ended() { panic!("{at} ended by itself: {code}\n{}", service.log()) } } }
+        }
+        eprintln!("round {round}");
+    }
+    for at in 0..2 { if services[at].is_none() { services[at] = Some(Service::start(&wall, name(at))); } }
+    let service = services[0].take().unwrap().ready();
+    expect_results(&service, &wall, &sent);
+    eprintln!("{} results checked; aborts {}", truth::check(&wall), service.metric("analytics_aborts_total"));
+    eprintln!("{}", service.log());
 }

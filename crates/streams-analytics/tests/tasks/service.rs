@@ -83,9 +83,23 @@ impl Service {
 
     /// SIGTERM; the exit code.
     pub(crate) fn terminate(mut self) -> ExitStatus {
-        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(killed.success());
+        self.signal("TERM");
         self.wait()
+    }
+
+    /// SIGSTOP: it keeps its connections and does nothing.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Waits for its end.
@@ -99,6 +113,8 @@ impl Service {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> { self.child.try_wait().unwrap() }
 
     /// What it has written.
     pub(crate) fn log(&self) -> String {
