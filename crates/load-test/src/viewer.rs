@@ -109,12 +109,12 @@ impl Viewer {
             TimedOut::new(
                 format!("viewer {} to see {what}", self.name),
                 format!(
-                    "{} events, last id {:?}, connections {:?}, ends {:?}, last events {:?}",
+                    "{} events, last id {:?}, connections {:?}, ends {:?}, last of each kind {:?}",
                     journal.events.len(),
                     journal.id,
                     journal.connections,
                     journal.ends,
-                    journal.events.iter().rev().take(3).collect::<Vec<_>>()
+                    journal.last_of_each()
                 ),
             )
         })
@@ -164,6 +164,16 @@ impl Journal {
     /// The newest event of a type (`eventType`) for which `is` holds.
     pub fn last(&self, event_type: &str, is: impl Fn(&Value) -> bool) -> Option<&Seen> {
         self.events.iter().rev().find(|seen| seen.data["eventType"] == event_type && is(&seen.data))
+    }
+
+    /// The newest event of each type, cut short, for people.
+    fn last_of_each(&self) -> Vec<String> {
+        let mut types: Vec<&Value> = self.events.iter().map(|seen| &seen.data["eventType"]).collect();
+        types.sort_by_key(|name| name.as_str());
+        types.dedup();
+        let last =
+            types.iter().filter_map(|name| self.events.iter().rev().find(|seen| seen.data["eventType"] == **name));
+        last.map(|seen| seen.data.to_string().chars().take(300).collect()).collect()
     }
 
     fn enter(&mut self, item: Item<'_>) {

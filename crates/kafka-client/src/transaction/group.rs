@@ -149,6 +149,11 @@ impl Group {
                 Some(RDKafkaErrorCode::FencedInstanceId) => Polled::Fenced,
                 Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => Polled::PositionLost,
                 _ if matches!(error, ClientError::MessageConsumptionFatal(_)) => Polled::Broken(error.into()),
+                Some(RDKafkaErrorCode::GroupAuthorizationFailed | RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                    // Asked again by librdkafka, until somebody grants it.
+                    tracing::warn!("reading the input: {error}");
+                    Polled::Nothing
+                }
                 _ => {
                     // Such as lost connections: librdkafka's to retry.
                     tracing::debug!("reading the input: {error}");

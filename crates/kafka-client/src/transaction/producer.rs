@@ -1,6 +1,10 @@
 //! The output: records and input offsets that become visible together or not at all.
 
-use std::{thread, time::Duration};
+use std::{
+    cell::Cell,
+    thread,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -38,7 +42,7 @@ pub enum TransactionError {
     #[error("{0}")]
     Abort(KafkaError),
     /// This producer is of no use any more, and whether a commit happened is unknown. Another producer with the same id
-    /// has taken over, or the coordinator has given the transaction up: both look the same from here.
+    /// may have taken over: see [`TransactionalProducer::is_superseded`].
     #[error("{0}")]
     Fatal(KafkaError),
 }
@@ -60,7 +64,15 @@ impl From<ClientError> for TransactionError {
 /// A producer whose records become visible by [`Self::commit`] only. All calls block.
 pub struct TransactionalProducer {
     inner: ThreadedProducer<Reports>,
+    /// When the last transaction began.
+    begun: Cell<Instant>,
+    /// `transaction.timeout.ms`.
+    timeout: Duration,
 }
+
+/// `transaction.timeout.ms`, where it is not configured: how long a dead process can hold back those who read committed
+/// records.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl TransactionalProducer {
     /// A producer with this `transactional.id`. Connects by itself, now or when a broker is there.
@@ -74,18 +86,19 @@ impl TransactionalProducer {
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("partitioner", "murmur2_random");
+        let configured = client.get("transaction.timeout.ms").and_then(|millis| millis.parse().ok());
+        let timeout = configured.map_or(TIMEOUT, Duration::from_millis);
+        client.set("transaction.timeout.ms", timeout.as_millis().to_string());
         for (property, default) in [
             ("compression.type", "lz4"),
             // A transaction's records are sent in one go and awaited at once.
             ("linger.ms", "0"),
-            // How long a dead process can hold back those who read committed records.
-            ("transaction.timeout.ms", "10000"),
         ] {
             if client.get(property).is_none() {
                 client.set(property, default);
             }
         }
-        Ok(Self { inner: client.create_with_context(Reports::default())? })
+        Ok(Self { inner: client.create_with_context(Reports::default())?, begun: Cell::new(Instant::now()), timeout })
     }
 
     /// Fences earlier producers with the same id and ends their open transactions. Before anything else.
@@ -102,6 +115,7 @@ impl TransactionalProducer {
     /// [`TransactionError`].
     pub fn begin(&self) -> Result<(), TransactionError> {
         self.inner.context().begin();
+        self.begun.set(Instant::now());
         Ok(self.inner.begin_transaction()?)
     }
 
@@ -169,6 +183,29 @@ impl TransactionalProducer {
     /// [`TransactionError::Fatal`].
     pub fn abort(&self) -> Result<(), TransactionError> {
         again(|| Ok(self.inner.abort_transaction(Timeout::Never)?))
+    }
+
+    /// After [`TransactionError::Fatal`]: whether another producer with the same id has taken over. The coordinator uses
+    /// the same words when it gives up a transaction that has timed out, so this is told of young transactions only.
+    pub fn is_superseded(&self) -> bool {
+        let fenced = self.inner.client().fatal_error().is_some_and(|(code, _)| {
+            use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
+            matches!(code, Fenced | ProducerFenced | InvalidProducerEpoch)
+        });
+        fenced && self.begun.get().elapsed() < self.timeout * 3 / 4
+    }
+
+    /// Finds out whether another producer with the same id has taken over, by a transaction with one record for `topic`
+    /// that is then aborted.
+    ///
+    /// # Errors
+    /// [`TransactionError`], after which [`Self::is_superseded`] tells. None: nobody has.
+    pub fn probe(&self, topic: &str, partition: i32) -> Result<(), TransactionError> {
+        self.begin()?;
+        let probe = OutRecord { topic, partition, key: None, value: None, headers: &[] };
+        let sent = self.send(probe).and_then(|()| self.delivered());
+        self.abort()?;
+        sent.map(drop)
     }
 }
 

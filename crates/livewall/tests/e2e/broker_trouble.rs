@@ -51,7 +51,7 @@ async fn without_a_broker_callers_get_503_and_when_it_is_back_everything_goes_on
 
     // Down at the start.
     stage.broker.stop().await?;
-    stage.start_services()?;
+    stage.start_services().await?;
     all_are_unready(&mut stage, "broker").await?;
     refused(&stage, &series, 0).await?;
     let like =

@@ -1,6 +1,6 @@
 //! Restarts of everything, one after the other, while people post, like and watch.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use load_test::{
     Series, Viewer,
@@ -38,6 +38,7 @@ const RECORDER: &str = "
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn restarts_of_every_service_and_of_the_broker_lose_and_double_nothing() -> anyhow::Result<()> {
+    let began = Instant::now();
     let mut stage = Stage::start(Broker::own().await?, plan()).await?;
     let series = Series::new(CONFERENCES, 300);
     let viewers = watch(&stage);
@@ -51,14 +52,18 @@ async fn restarts_of_every_service_and_of_the_broker_lose_and_double_nothing() -
     let traffic = Traffic::start(&stage, &series, PACE).await?;
     traffic.moves_on().await?;
     for end in [End::Terminated, End::Killed] {
-        restart_services(&mut stage, end, &traffic).await?;
+        restart_services(&mut stage, end, &traffic, began).await?;
     }
-    stage.broker.stop().await?;
-    stage.broker.start().await?;
-    traffic.moves_on().await?;
-    stage.broker.kill().await?;
-    stage.broker.start().await?;
-    traffic.moves_on().await?;
+    for end in [End::Terminated, End::Killed] {
+        println!("{:6.1?} broker: {end:?}", began.elapsed());
+        match end {
+            End::Terminated => stage.broker.stop().await?,
+            End::Killed => stage.broker.kill().await?,
+        }
+        stage.broker.start().await?;
+        traffic.moves_on().await?;
+    }
+    println!("{:6.1?} checks", began.elapsed());
     let sent = traffic.stop().await?;
     // Without this the test would have tested nothing.
     assert!(sent.iter().all(|sent| sent.posts > 20 && sent.likes > 5), "{sent:?}");
@@ -79,9 +84,10 @@ fn watch(stage: &Stage) -> Vec<Viewer> {
     vec![first, second, origin]
 }
 
-async fn restart_services(stage: &mut Stage, end: End, traffic: &Traffic) -> anyhow::Result<()> {
+async fn restart_services(stage: &mut Stage, end: End, traffic: &Traffic, began: Instant) -> anyhow::Result<()> {
     for replicas in stage.services_mut() {
         for process in replicas.processes_mut() {
+            println!("{:6.1?} {}: {end:?}", began.elapsed(), process.name());
             match end {
                 End::Terminated => {
                     let ended = process.terminate().await?;

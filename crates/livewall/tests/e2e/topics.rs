@@ -30,7 +30,7 @@ async fn every_service_says(stage: &mut Stage, why: &[&str]) -> anyhow::Result<(
 async fn missing_topics_and_other_partition_counts_are_one_line_and_not_ready() -> anyhow::Result<()> {
     let plan = Plan { replicas: 1, origin: false, ..Plan::default() };
     let mut stage = Stage::prepare(Broker::own().await?, plan)?;
-    stage.start_services()?;
+    stage.start_services().await?;
     every_service_says(&mut stage, &["topics missing", "livewall topics create"]).await?;
 
     stage.create_topics().await?;
@@ -38,11 +38,11 @@ async fn missing_topics_and_other_partition_counts_are_one_line_and_not_ready() 
 
     // While they run: the one topic that all of them read, or write.
     let tweets = Topic::Tweets.with_prefix(stage.prefix());
-    let more = (PARTITIONS + 1).to_string();
-    stage.broker.topics(&["--alter", "--topic", &tweets, "--partitions", &more]).await?;
     for replicas in stage.services_mut() {
         replicas.processes().iter().for_each(Process::forget_log);
     }
+    let more = (PARTITIONS + 1).to_string();
+    stage.broker.topics(&["--alter", "--topic", &tweets, "--partitions", &more]).await?;
     every_service_says(&mut stage, &["partition"]).await?;
 
     // And at a start; event-bridge, which knows no other topic, cannot see it then.

@@ -11,6 +11,9 @@ use std::{
 /// How long anything may take that is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a wall in memory may take to end: two seconds, and what a busy machine adds.
+pub(crate) const SOON: Duration = Duration::from_secs(5);
+
 /// The broker that `scripts/test` brings up.
 pub(crate) fn brokers() -> String {
     env::var("LIVEWALL_TEST_BROKERS")

@@ -1,9 +1,7 @@
 //! `livewall samples`: the generator as a client of its own.
 
-use std::time::Duration;
-
 use crate::{
-    command::{PATIENCE, Running, eventually, run_with},
+    command::{PATIENCE, Running, SOON, eventually, run_with},
     wall::{get, origin},
 };
 
@@ -30,7 +28,7 @@ fn samples_go_on_for_as_long_as_they_are_told() {
     assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
     eventually("all posts are counted", || tweet_count(&origin) > 30);
     wall.signal("-INT");
-    assert_eq!(wall.ends_within(Duration::from_secs(2)).code, Some(0));
+    assert_eq!(wall.ends_within(SOON).code, Some(0));
 }
 
 #[test]
@@ -39,10 +37,10 @@ fn samples_end_in_order_at_a_signal() {
     let samples = Running::start(&["samples", "--to", &format!("{origin}/"), "--rate", "20"], &[TOKEN]);
     eventually("posts arrive", || tweet_count(&origin) > 12);
     samples.signal("-TERM");
-    let ended = samples.ends_within(Duration::from_secs(2));
+    let ended = samples.ends_within(SOON);
     assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
     wall.signal("-INT");
-    assert_eq!(wall.ends_within(Duration::from_secs(2)).code, Some(0));
+    assert_eq!(wall.ends_within(SOON).code, Some(0));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! `livewall` without a command: the whole wall.
 
-use std::{net::TcpListener, time::Duration};
+use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::command::{Ended, PATIENCE, Running, brokers, eventually, prefix, run};
+use crate::command::{Ended, PATIENCE, Running, SOON, brokers, eventually, prefix, run};
 
 /// `--listen` for a port that the system chooses.
 const ANY_PORT: [&str; 2] = ["--listen", "127.0.0.1:0"];
@@ -46,7 +46,7 @@ fn assert_clean(ended: &Ended) {
 }
 
 #[test]
-fn a_first_look_shows_posts_and_likes_and_ends_within_two_seconds() {
+fn a_first_look_shows_posts_and_likes_and_ends_soon() {
     let mut wall = Running::start(&ANY_PORT, &[]);
     let origin = origin(&mut wall);
     assert!(wall.line().contains("nothing is kept"));
@@ -61,7 +61,7 @@ fn a_first_look_shows_posts_and_likes_and_ends_within_two_seconds() {
     // A page that is open does not hold it up.
     let stream = ureq::get(format!("{origin}/updates")).call().unwrap();
     wall.signal("-INT");
-    assert_clean(&wall.ends_within(Duration::from_secs(2)));
+    assert_clean(&wall.ends_within(SOON));
     drop(stream);
 }
 
@@ -82,7 +82,7 @@ fn the_proposed_command_posts_and_nothing_else_does() {
     let strange = ureq::post(format!("{origin}/eventBridge/tweets")).content_type("application/json").send("{}");
     assert!(matches!(strange, Err(ureq::Error::StatusCode(401))), "{strange:?}");
     wall.signal("-TERM");
-    assert_clean(&wall.ends_within(Duration::from_secs(2)));
+    assert_clean(&wall.ends_within(SOON));
 }
 
 #[test]

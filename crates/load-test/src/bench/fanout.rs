@@ -49,9 +49,8 @@ pub(super) async fn measure(options: &Options) -> anyhow::Result<Report> {
     Ok(Report {
         bench: "fanout",
         measured: format!(
-            "deliveries of {BYTES}-byte posts to {viewers} viewers, a post follows when all have the one before (or the \
-             {}th before); {} rounds of {} s",
-            WINDOWS[1], options.rounds, options.seconds
+            "deliveries of {BYTES}-byte posts to {viewers} viewers; {} rounds of {} s",
+            options.rounds, options.seconds
         ),
         path: vec![
             options.probe("a bare producer"),
@@ -111,8 +110,8 @@ async fn round(stage: &Stage, viewers: usize, window: u64, span: Duration) -> an
     crowd.settle(&series.sent(posts)).await?;
     let deliveries = posts * viewers as u64;
     let name = match window {
-        1 => "one post at a time, the way through Kafka included".to_owned(),
-        window => format!("{window} posts on their way at once"),
+        1 => "each post after all have the one before, the way through Kafka included".to_owned(),
+        window => format!("{window} posts on their way at any time"),
     };
     let [rate, own, probe] = spent.rates(deliveries);
     let values = [rate, own, probe, deliveries as f64 / spent.own.max(0.01)];

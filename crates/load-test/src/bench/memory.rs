@@ -107,8 +107,10 @@ async fn round(stage: &Stage, viewers: usize, rate: u64, posts: u64) -> anyhow::
         .map(|(at, process)| Row::new(process.name(), [idle[at].0, connected[at].0, loaded[at].0, loaded[at].1]));
     let per_viewer = |then: f64| (then - idle[3].0) * 1024.0 / viewers as f64;
     let (with_viewers, under_load) = (per_viewer(connected[3].0), per_viewer(loaded[3].0));
-    let viewer =
-        Row::new("KiB per viewer, its socket not counted", [0.0, with_viewers, under_load, per_viewer(loaded[3].1)]);
+    let viewer = Row::new(
+        "tweet-listener, KiB per viewer beyond idle",
+        [0.0, with_viewers, under_load, per_viewer(loaded[3].1)],
+    );
     Ok(rows.chain([viewer]).collect())
 }
 

@@ -72,7 +72,7 @@ impl Stage {
     pub async fn start(broker: Broker, plan: Plan) -> anyhow::Result<Self> {
         let mut stage = Self::prepare(broker, plan)?;
         stage.create_topics().await?;
-        stage.start_services()?;
+        stage.start_services().await?;
         stage.ready().await?;
         Ok(stage)
     }
@@ -120,21 +120,21 @@ impl Stage {
         Ok(())
     }
 
-    /// Starts every process, without waiting.
+    /// Starts every process, without waiting until it is ready; only the origin answers when this returns.
     ///
     /// # Errors
     /// What cannot be started.
-    pub fn start_services(&mut self) -> anyhow::Result<()> {
+    pub async fn start_services(&mut self) -> anyhow::Result<()> {
         for replicas in self.services_mut() {
             replicas.start()?;
         }
         if self.plan.origin {
-            self.start_origin()?;
+            self.start_origin().await?;
         }
         Ok(())
     }
 
-    fn start_origin(&mut self) -> anyhow::Result<()> {
+    async fn start_origin(&mut self) -> anyhow::Result<()> {
         let origin = Process::new("origin", place::script("origin"))?;
         let listen = origin.address().to_string();
         let run_dir = place::folder()?.join(format!("origin-{}", origin.address().port()));
@@ -145,6 +145,7 @@ impl Stage {
             origin = origin.args([format!("--{}", replicas.service()), addresses.join(",")]);
         }
         origin.start()?;
+        origin.answers("/health/live", 404).await?;
         self.origin = Some(origin);
         Ok(())
     }
@@ -156,9 +157,6 @@ impl Stage {
     pub async fn ready(&mut self) -> anyhow::Result<()> {
         for replicas in self.services_mut() {
             replicas.ready().await?;
-        }
-        if let Some(origin) = &mut self.origin {
-            origin.answers("/health/live", 404).await?;
         }
         Ok(())
     }

@@ -171,6 +171,16 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
+    /// SIGSTOP: it keeps its connections and does nothing.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// SIGTERM, and waits for the end.
     ///
     /// # Errors

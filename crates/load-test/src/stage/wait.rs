@@ -5,8 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long anything on a stage may take: far above what it takes, so that only what is stuck fails.
-pub const WAIT: Duration = Duration::from_secs(45);
+/// How long anything on a stage may take, a broker's restart included: far above what it takes even on a busy machine, so
+/// that only what is stuck fails.
+pub const WAIT: Duration = Duration::from_mins(2);
 /// How often a condition is looked at.
 const EVERY: Duration = Duration::from_millis(20);
 

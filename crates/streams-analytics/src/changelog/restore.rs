@@ -59,7 +59,8 @@ impl Restore {
     fn apply_slice(&mut self, slice: Slice) -> Result<(), Unrestorable> {
         let shard = |number: u32| usize::try_from(number).map_err(|_| Unrestorable::Torn);
         let first = shard(slice.first_shard)?;
-        let end = first.checked_add(shard(slice.shard_count)?).filter(|end| *end <= SHARDS).ok_or(Unrestorable::Torn)?;
+        let end =
+            first.checked_add(shard(slice.shard_count)?).filter(|end| *end <= SHARDS).ok_or(Unrestorable::Torn)?;
         if !slice.continued {
             (first..end).for_each(|shard| self.store.clear_shard(shard));
         }

@@ -19,10 +19,7 @@ pub(super) struct Table<V> {
 impl<V> Default for Table<V> {
     fn default() -> Self {
         let hasher = RandomState::default();
-        Self {
-            shards: (0..SHARDS).map(|_| Map::with_hasher(hasher.clone())).collect(),
-            undo: Map::with_hasher(hasher),
-        }
+        Self { shards: (0..SHARDS).map(|_| Map::with_hasher(hasher.clone())).collect(), undo: Map::with_hasher(hasher) }
     }
 }
 

@@ -3,22 +3,22 @@
 use std::time::{Duration, Instant};
 
 use contracts::Timestamp;
-use kafka_client::{KafkaError, transaction::TransactionError};
-
-use super::{
-    runner::{Phase, Runner},
-    task::Task,
+use kafka_client::{
+    KafkaError,
+    transaction::{TransactionError, TransactionalProducer},
 };
+
+use super::{Stop, assignment::Phase, runner::Runner, task::Task};
 
 /// The longest wait after aborts that follow each other.
 const LONGEST_QUIET: Duration = Duration::from_secs(5);
 
 impl Runner {
     /// Commits what was taken since the last commit. What fails is taken back, or settled by what the group says.
-    pub(super) fn commit(&mut self) {
+    pub(super) fn commit(&mut self) -> Result<(), Stop> {
         (self.ahead_since, self.records) = (None, 0);
         if self.producer.is_none() || self.ahead().next().is_none() {
-            return;
+            return Ok(());
         }
         let began = Instant::now();
         match self.transaction() {
@@ -32,12 +32,10 @@ impl Runner {
                 self.cut();
                 metrics::counter!("analytics_commits_total").increment(1);
                 metrics::histogram!("analytics_commit_seconds").record(began.elapsed().as_secs_f64());
+                Ok(())
             }
             Err(TransactionError::Abort(reason) | TransactionError::Retry(reason)) => self.abort(&reason),
-            Err(TransactionError::Fatal(reason)) => {
-                tracing::warn!("the transactional producer must be made anew: {reason}");
-                self.disconnect();
-            }
+            Err(TransactionError::Fatal(reason)) => self.disconnect(&reason),
         }
     }
 
@@ -50,7 +48,7 @@ impl Runner {
     }
 
     fn transaction(&mut self) -> Result<(), TransactionError> {
-        let Some(producer) = self.producer.as_ref() else { return Ok(()) };
+        let (Some(producer), Some(group)) = (&self.producer, &self.group) else { return Ok(()) };
         let now = Timestamp::from(jiff::Timestamp::now());
         let mut tasks: Vec<&mut Task> = self
             .phases
@@ -67,17 +65,14 @@ impl Runner {
         }
         let offsets = producer.delivered()?;
         let committed: Vec<_> = tasks.iter_mut().filter_map(|task| task.delivered(&offsets)).collect();
-        producer.commit(&self.group, &committed)
+        producer.commit(group, &committed)
     }
 
     /// Nothing of the transaction will be seen: the tasks go back to their last commit and read from there again.
-    fn abort(&mut self, reason: &KafkaError) {
+    fn abort(&mut self, reason: &KafkaError) -> Result<(), Stop> {
         metrics::counter!("analytics_aborts_total").increment(1);
-        let aborted = self.producer.as_ref().map_or(Ok(()), kafka_client::transaction::TransactionalProducer::abort);
-        if let Err(error) = aborted {
-            tracing::warn!("the transaction could not be aborted ({error}) after: {reason}");
-            self.disconnect();
-            return;
+        if let Some(Err(_)) = self.producer.as_ref().map(TransactionalProducer::abort) {
+            return self.disconnect(reason);
         }
         self.aborts_in_a_row += 1;
         let quiet = Duration::from_millis(100 << self.aborts_in_a_row.min(6)).min(LONGEST_QUIET);
@@ -94,5 +89,6 @@ impl Runner {
             };
             self.phases.insert(partition, phase);
         }
+        Ok(())
     }
 }

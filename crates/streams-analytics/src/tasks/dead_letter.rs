@@ -105,8 +105,9 @@ mod tests {
     #[test]
     fn more_than_the_ratio_over_a_thousand_records_is_too_much() {
         let mut ratio = PoisonRatio::new(0.5);
-        let outcomes: Vec<_> = (0..2_000).map(|n| ratio.note(if n < 1_000 { n % 2 == 0 } else { n % 3 != 0 })).collect();
+        let outcomes: Vec<_> =
+            (0..2_000).map(|n| ratio.note(if n < 1_000 { n % 2 == 0 } else { n % 3 != 0 })).collect();
         assert!(outcomes[..1_999].iter().all(Result::is_ok), "half is allowed, and a span is judged at its end");
-        assert_eq!(outcomes[1_999], Err((666, 1_000)));
+        assert_eq!(outcomes[1_999], Err((667, 1_000)));
     }
 }

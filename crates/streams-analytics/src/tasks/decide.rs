@@ -39,8 +39,8 @@ mod tests {
     use super::*;
     use crate::changelog::BadMetadata;
 
-    fn committed(offset: i64, metadata: &str) -> Option<CommittedOffset> {
-        Some(CommittedOffset { offset, metadata: metadata.into() })
+    fn committed<const N: usize>(offsets: [(i64, &str); N]) -> [Option<CommittedOffset>; N] {
+        offsets.map(|(offset, metadata)| Some(CommittedOffset { offset, metadata: metadata.into() }))
     }
 
     const METADATA: &str = r#"{"version":1,"restoreFrom":3,"restoreTo":8}"#;
@@ -49,17 +49,18 @@ mod tests {
     fn offsets_of_both_topics_with_one_position_are_taken() {
         let inputs = InputOffsets { tweets: 1, likes: 2 };
         let position = Position { restore_from: 3, restore_to: 8, inputs };
-        assert_eq!(committed_position(&[committed(1, METADATA), committed(2, METADATA)]), Ok(Some(position)));
+        assert_eq!(committed_position(&committed([(1, METADATA), (2, METADATA)])), Ok(Some(position)));
         assert_eq!(committed_position(&[None, None]), Ok(None));
     }
 
     #[test]
     fn offsets_that_somebody_else_committed_are_refused() {
         let other = r#"{"version":1,"restoreFrom":3,"restoreTo":9}"#;
-        assert_eq!(committed_position(&[committed(1, METADATA), None]), Err(Unrecoverable::Divided));
-        assert_eq!(committed_position(&[committed(1, METADATA), committed(2, other)]), Err(Unrecoverable::Divided));
+        let [alone] = committed([(1, METADATA)]);
+        assert_eq!(committed_position(&[alone, None]), Err(Unrecoverable::Divided));
+        assert_eq!(committed_position(&committed([(1, METADATA), (2, other)])), Err(Unrecoverable::Divided));
         let foreign = Unrecoverable::Metadata(BadMetadata::Foreign(String::new()));
-        assert_eq!(committed_position(&[committed(1, ""), committed(2, "")]), Err(foreign));
+        assert_eq!(committed_position(&committed([(1, ""), (2, "")])), Err(foreign));
     }
 
     #[test]

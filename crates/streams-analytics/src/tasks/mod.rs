@@ -3,7 +3,9 @@
 //! A commit is one transaction with the results, the changed state and the input offsets of all tasks; between commits,
 //! everything is in memory only, and can be taken back.
 
+mod assignment;
 mod commit;
+mod connection;
 mod dead_letter;
 mod decide;
 mod restoring;
@@ -17,7 +19,7 @@ use std::{sync::Arc, thread::JoinHandle};
 use contracts::Topic;
 use kafka_client::{
     KafkaConfig, KafkaError, Layout,
-    transaction::{Group, GroupOptions, LogCutter, RawEnds},
+    transaction::{GroupOptions, LogCutter, RawEnds},
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -69,14 +71,13 @@ pub(crate) fn start(
         "" => format!("{prefix}{NAME}-{}", uuid::Uuid::new_v4()),
         instance => format!("{prefix}{NAME}-{instance}"),
     };
-    let options = GroupOptions { group: format!("{prefix}{NAME}"), topics: topics.inputs.to_vec(), instance };
-    let group = Group::join(&config.kafka, options)?;
+    let member = GroupOptions { group: format!("{prefix}{NAME}"), topics: topics.inputs.to_vec(), instance };
     let cuts = start_cutting(&config.kafka, &topics.changelog)?;
     let runner = Runner::new(
         config.kafka.clone(),
         config.analytics.clone(),
         topics,
-        group,
+        member,
         RawEnds::new(&config.kafka)?,
         transactional_id,
         status,

@@ -43,7 +43,7 @@ impl Status {
     }
 
     /// The running tasks' next input offsets.
-    pub(crate) fn positions(&self) -> Vec<(i32, InputOffsets)> {
+    pub(crate) fn positions(&self) -> BTreeMap<i32, InputOffsets> {
         let seen = self.seen();
         let tasks = seen.tasks.iter().flatten();
         tasks.filter_map(|(partition, seat)| Some((*partition, seat.next?))).collect()

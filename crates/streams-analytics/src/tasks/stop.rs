@@ -5,7 +5,7 @@ use crate::changelog::{BadMetadata, Unrestorable};
 /// A reason that does not pass by itself; the process ends with it as its one line.
 #[derive(Debug, thiserror::Error)]
 pub enum Stop {
-    /// Another process with the same instance id has joined the group.
+    /// Another process with the same instance id has taken over.
     #[error("another process runs with this kafka.instance_id; it goes on, this one ends")]
     Fenced,
     /// The state of a partition cannot be had from the changelog.
@@ -17,13 +17,17 @@ pub enum Stop {
         reason: Unrecoverable,
     },
     /// The broker has deleted input that was not processed yet, while this process was reading it.
-    #[error("input records were deleted before they were processed; `streams-analytics reset` goes on from what is left")]
+    #[error(
+        "input records were deleted before they were processed; `streams-analytics reset` goes on from what is left"
+    )]
     PositionLost,
     /// The group's assignor does not know that the topics belong together.
     #[error("the group gave this member different partitions of the input topics ({0}); do all have the same count?")]
     Torn(String),
     /// So many unreadable records that the producer's fault is more likely than theirs.
-    #[error("partition {partition}: {poison} of the last {of} records cannot be processed, the last one because: {last}")]
+    #[error(
+        "partition {partition}: {poison} of the last {of} records cannot be processed, the last one because: {last}"
+    )]
     Poison {
         /// The partition.
         partition: i32,

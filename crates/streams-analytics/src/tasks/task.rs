@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// `ce_source` of all results.
-const SOURCE: &str = "/analytics";
+const SOURCE: &str = "/streams-analytics";
 
 /// The input topics, by their index in the group.
 const INPUTS: [Topic; 2] = [Topic::Tweets, Topic::TweetLikes];

@@ -1,6 +1,7 @@
 //! The service on a real broker, as processes of their own. LIVEWALL_TEST_BROKERS names the broker.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod embedded;
 #[path = "../meaning/logs.rs"]
 #[allow(dead_code, reason = "shared with tests/meaning, which uses more of it")]
 mod logs;
@@ -10,8 +11,10 @@ mod service;
 mod truth;
 mod wall;
 
+use std::time::Duration;
+
 use contracts::{Conference, Topic, partition_of};
-use kafka_client::transaction::LogCutter;
+use kafka_client::transaction::{Change, Group, GroupOptions, LogCutter, Polled};
 use serde_json::json;
 
 use crate::{
@@ -190,6 +193,32 @@ fn a_newer_process_with_the_same_instance_id_fences_the_older_one() {
 }
 
 #[test]
+fn a_member_that_was_fenced_by_no_other_process_joins_again() {
+    let wall = Wall::new();
+    let sent = lines(1_000);
+    let service = Service::start(&wall, "only").ready();
+    wall.send(&sent[..500]);
+    service.wait_for("a commit", |service| service.metric("analytics_commits_total") > 0.0);
+    // As after a coordinator's failure, when a request to join was granted and its answer lost: the instance id belongs
+    // to a member of which the process knows nothing, but no other process has made a producer.
+    let options = GroupOptions {
+        group: format!("{}streams-analytics", wall.prefix()),
+        topics: vec![wall.name(Topic::Tweets), wall.name(Topic::TweetLikes)],
+        instance: "only".into(),
+    };
+    let forgotten = Group::join(wall.kafka(), options).unwrap();
+    service.wait_for("another member with its id", |_| {
+        matches!(forgotten.poll(Duration::from_millis(10)), Polled::Change(Change::Assigned(_)))
+    });
+    drop(forgotten);
+    wall.send(&sent[500..]);
+    expect_results(&service, &wall, &sent);
+    truth::check(&wall);
+    assert!(service.log().contains("joins again"), "{}", service.log());
+    service.ready();
+}
+
+#[test]
 fn missing_topics_are_named() {
     let wall = Wall::without_topics();
     let service = Service::start(&wall, "");
@@ -228,43 +257,4 @@ fn the_changelog_is_cut_and_a_state_that_it_lacks_stops_the_service_with_a_line_
     let last = stopped.log().lines().last().unwrap().to_owned();
     assert!(last.contains(&format!("partition {}", torn.partition)), "{last}");
     assert!(last.contains("streams-analytics reset"), "{last}");
-}
-
-#[test]
-#[ignore = "torture"]
-fn torture() {
-    let wall = Wall::new();
-    let rounds: u64 = std::env::var("ROUNDS").map_or(30, |n| n.parse().unwrap());
-    let mut random: u64 = std::env::var("SEED").map_or(42, |n| n.parse().unwrap());
-    let mut next = |below: u64| { random ^= random << 13; random ^= random >> 7; random ^= random << 17; random % below };
-    let broker = std::env::var("BROKER").is_ok();
-    let sent = lines(usize::try_from(rounds).unwrap() * 400);
-    let statics = std::env::var("STATIC").is_ok();
-    let mut services: Vec<Option<Service>> = vec![None, None];
-    let name = |at: usize| if statics { ["a", "b"][at] } else { "" };
-    for (round, part) in sent.chunks(400).enumerate() {
-        for small in part.chunks(40) {
-            for at in 0..2 { if services[at].is_none() && next(3) > 0 { services[at] = Some(Service::start(&wall, name(at))); } }
-            wall.send(small);
-            let at = usize::try_from(next(2)).unwrap();
-            match next(10) {
-                0 | 1 | 2 => if let Some(service) = services[at].take() { service.kill() },
-                3 => if let Some(service) = services[at].take() { assert!(service.terminate().success()) },
-                4 => if let Some(service) = &services[at] { service.freeze(); std::thread::sleep(std::time::Duration::from_millis(next(2000))); service.thaw(); },
-                5 if broker => {
-                    let sh = |c: &str| assert!(std::process::Command::new("bash").arg("-c").arg(c).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).status().unwrap().success());
-                    sh("scripts/kafka kill --name sa 2>/dev/null"); std::thread::sleep(std::time::Duration::from_millis(next(3000))); sh("scripts/kafka up --name sa >/dev/null 2>&1");
-                }
-                6 => if round % 5 == 4 && let Some(service) = &services[at] { service.freeze(); std::thread::sleep(std::time::Duration::from_secs(12)); service.thaw(); },
-                _ => std::thread::sleep(std::time::Duration::from_millis(next(1500))),
-            }
-            for at in 0..2 { if let Some(service) = &mut services[at] { if let Some(code) = service.ended() { panic!("{at} ended by itself: {code}\n{}", service.log()) } } }
-        }
-        eprintln!("round {round}");
-    }
-    for at in 0..2 { if services[at].is_none() { services[at] = Some(Service::start(&wall, name(at))); } }
-    let service = services[0].take().unwrap().ready();
-    expect_results(&service, &wall, &sent);
-    eprintln!("{} results checked; aborts {}", truth::check(&wall), service.metric("analytics_aborts_total"));
-    eprintln!("{}", service.log());
 }

@@ -69,8 +69,8 @@ impl Service {
     /// The value of a metric, of all its labels together.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let url = format!("http://{}/metrics", self.address);
-        let text = actix_web::rt::System::new()
-            .block_on(async { reqwest::get(url).await.unwrap().text().await.unwrap() });
+        let text =
+            actix_web::rt::System::new().block_on(async { reqwest::get(url).await.unwrap().text().await.unwrap() });
         let values = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
         values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
@@ -113,8 +113,6 @@ impl Service {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
-
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> { self.child.try_wait().unwrap() }
 
     /// What it has written.
     pub(crate) fn log(&self) -> String {

@@ -67,7 +67,11 @@ impl World {
         for line in self.like_lines[self.likes..likes].iter().flatten() {
             let Says::Likes { visitor, liked } = &line.says else { continue };
             let liking = self.liking.entry(format!("{}/{}", line.conference, line.tweet)).or_default();
-            if *liked { liking.insert(visitor.clone()) } else { liking.remove(visitor) };
+            if *liked {
+                liking.insert(visitor.clone())
+            } else {
+                liking.remove(visitor)
+            };
         }
         (self.tweets, self.likes) = (tweets, likes);
     }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long anything may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) const PARTITIONS: i32 = 4;
 
@@ -28,8 +28,10 @@ pub(crate) struct Wall {
     prefix: String,
     producer: BareProducer,
     /// Everything sent, by topic and partition; `None`: poison.
-    sent: RefCell<BTreeMap<(Topic, i32), Vec<Option<Line>>>>,
+    sent: RefCell<Sent>,
 }
+
+type Sent = BTreeMap<(Topic, i32), Vec<Option<Line>>>;
 
 /// A committed record.
 #[derive(Debug)]
@@ -55,19 +57,21 @@ impl Wall {
     /// With all topics.
     pub(crate) fn new() -> Self {
         let wall = Self::without_topics();
-        actix_web::rt::System::new()
-            .block_on(admin::create_topics(&wall.kafka, &wall.prefix, PARTITIONS, 1))
-            .unwrap();
+        actix_web::rt::System::new().block_on(admin::create_topics(&wall.kafka, &wall.prefix, PARTITIONS, 1)).unwrap();
         wall
     }
 
     pub(crate) fn without_topics() -> Self {
         let brokers = std::env::var("LIVEWALL_TEST_BROKERS")
             .expect("LIVEWALL_TEST_BROKERS names a running broker, such as the one that scripts/kafka up prints");
-        let kafka = KafkaConfig { brokers, ..KafkaConfig::default() };
-        let producer = BareProducer::new(&kafka).unwrap();
         let prefix = format!("t{}-", &uuid::Uuid::new_v4().simple().to_string()[..12]);
-        Self { kafka, prefix, producer, sent: RefCell::default() }
+        Self::on(KafkaConfig { brokers, ..KafkaConfig::default() }, &prefix)
+    }
+
+    /// On a broker that has its topics.
+    pub(crate) fn on(kafka: KafkaConfig, prefix: &str) -> Self {
+        let producer = BareProducer::new(&kafka).unwrap();
+        Self { kafka, prefix: prefix.to_owned(), producer, sent: RefCell::default() }
     }
 
     pub(crate) fn brokers(&self) -> &str {

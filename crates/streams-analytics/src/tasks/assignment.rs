@@ -1,0 +1,167 @@
+//! The partitions that the group gives: where each begins, and how its task comes to run.
+
+use std::time::{Duration, Instant};
+
+use kafka_client::{
+    PartitionBounds,
+    transaction::{Change, Group},
+};
+
+use super::{
+    Stop,
+    decide::{check_inputs, committed_position},
+    restoring::Restoring,
+    runner::Runner,
+    task::Task,
+};
+use crate::changelog::InputOffsets;
+
+/// How long restoring works before the group is polled again.
+const BUDGET: Duration = Duration::from_millis(20);
+/// How long the broker may take for one answer. Short, because the group must be polled meanwhile.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a partition's task is doing.
+pub(super) enum Phase {
+    /// Its state is being read back; with the input topics' bounds as found at the assignment.
+    Restoring(Restoring, Vec<PartitionBounds>),
+    /// It has its state, and its input is about to be read from there.
+    Starting(Task),
+    /// It takes input.
+    Running(Task),
+}
+
+/// Partitions for which it is not known yet where to begin.
+pub(super) struct Unlocated {
+    pub(super) partitions: Vec<i32>,
+    /// Whether they are being read (and passed over) already.
+    pub(super) assigned: bool,
+}
+
+impl Runner {
+    /// Takes what the group gives, and gives up what it takes.
+    pub(super) fn change(&mut self, change: Change) -> Result<(), Stop> {
+        match change {
+            Change::Assigned(partitions) => {
+                tracing::info!(?partitions, "assigned");
+                self.status.assigned(&partitions);
+                self.unlocated = Some(Unlocated { partitions, assigned: false });
+            }
+            Change::Revoked { lost } => {
+                tracing::info!(lost, "revoked");
+                if !lost {
+                    self.commit()?;
+                }
+                self.park();
+                self.unlocated = None;
+                self.status.revoked();
+                if let Some(Err(error)) = self.group.as_ref().map(Group::unassign) {
+                    tracing::debug!("giving up the partitions: {error}");
+                }
+            }
+            Change::Torn(assignment) => return Err(Stop::Torn(assignment)),
+        }
+        Ok(())
+    }
+
+    /// Finds out where new partitions begin, and takes them.
+    pub(super) fn locate(&mut self) -> Result<(), Stop> {
+        // Not before the producer is there: making it ends the transactions of its former life.
+        let (Some(unlocated), Some(group), Some(_)) = (&self.unlocated, &self.group, &self.producer) else {
+            return Ok(());
+        };
+        let mut found = Vec::new();
+        for &partition in &unlocated.partitions {
+            let looked = group.committed(partition, PATIENCE).and_then(|committed| {
+                let bounds = group.bounds(partition, PATIENCE)?;
+                Ok((committed, bounds))
+            });
+            match looked {
+                Ok((committed, bounds)) => found.push((partition, committed, bounds)),
+                Err(error) => {
+                    // Such as a dead member's transaction that has not timed out yet.
+                    tracing::debug!(partition, "where to begin: {error}");
+                    return Ok(());
+                }
+            }
+        }
+        let assigned = self.unlocated.take().is_some_and(|unlocated| unlocated.assigned);
+        let mut offsets = Vec::new();
+        for (partition, committed, bounds) in found {
+            let reset = |reason| Stop::Reset { partition, reason };
+            let position = committed_position(&committed).map_err(reset)?;
+            let starts = starts(&bounds);
+            let next = position.map_or(starts, |position| position.inputs);
+            check_inputs(&self.topics.inputs, next, &bounds).map_err(reset)?;
+            let settled = self.parked.remove(&partition).and_then(|mut task| task.settle(position).then_some(task));
+            let (next, phase) = match settled {
+                Some(task) => (task.next(), Phase::Starting(task)),
+                None => {
+                    let restoring = Restoring::new(&self.kafka, &self.topics.changelog, partition, position)?;
+                    (next, Phase::Restoring(restoring, bounds))
+                }
+            };
+            offsets.push((partition, vec![next.tweets, next.likes]));
+            self.phases.insert(partition, phase);
+        }
+        self.parked.clear();
+        if !assigned && let Err(error) = group.assign(&offsets) {
+            // The group has moved on already, and will say so.
+            tracing::warn!("cannot take the assigned partitions: {error}");
+        }
+        Ok(())
+    }
+
+    /// Brings tasks that do not run nearer to it.
+    pub(super) fn advance(&mut self) -> Result<(), Stop> {
+        let Some(group) = &self.group else { return Ok(()) };
+        let waiting = self.phases.iter().filter(|(_, phase)| !matches!(phase, Phase::Running(_)));
+        let waiting: Vec<i32> = waiting.map(|(partition, _)| *partition).collect();
+        for partition in waiting {
+            let Some(phase) = self.phases.remove(&partition) else { continue };
+            let phase = match phase {
+                Phase::Restoring(mut restoring, bounds) => match restoring.advance(&self.ends, BUDGET)? {
+                    Some(restored) => {
+                        let task = Task::new(partition, restored, starts(&bounds), self.config.poison_ratio);
+                        check_inputs(&self.topics.inputs, task.next(), &bounds)
+                            .map_err(|reason| Stop::Reset { partition, reason })?;
+                        Phase::Starting(task)
+                    }
+                    None => Phase::Restoring(restoring, bounds),
+                },
+                Phase::Starting(task) if Instant::now() >= self.quiet_until => {
+                    let next = task.next();
+                    match group.read_from(partition, &[next.tweets, next.likes]) {
+                        Ok(()) => {
+                            self.status.running(partition, next);
+                            Phase::Running(task)
+                        }
+                        Err(error) => {
+                            tracing::debug!(partition, "not reading yet: {error}");
+                            Phase::Starting(task)
+                        }
+                    }
+                }
+                phase => phase,
+            };
+            self.phases.insert(partition, phase);
+        }
+        Ok(())
+    }
+
+    /// Puts all tasks aside, as they were at their last commit or before a commit whose outcome is unknown.
+    pub(super) fn park(&mut self) {
+        (self.ahead_since, self.records) = (None, 0);
+        for (partition, phase) in std::mem::take(&mut self.phases) {
+            self.status.waiting(partition);
+            if let Phase::Starting(task) | Phase::Running(task) = phase {
+                self.parked.insert(partition, task);
+            }
+        }
+    }
+}
+
+fn starts(bounds: &[PartitionBounds]) -> InputOffsets {
+    let start = |topic: usize| bounds.get(topic).map_or(0, |bounds| bounds.start);
+    InputOffsets { tweets: start(0), likes: start(1) }
+}
