@@ -12,7 +12,7 @@ async fn the_first_block_has_retry_and_an_id_and_the_stream_is_not_to_be_buffere
     let replica = wall.replica().await;
     let mut stream = replica.open("/updates").await;
     stream.until("retry", |stream| !stream.retries.is_empty()).await;
-    assert_eq!(stream.retries, [Duration::from_millis(3000)]);
+    assert_eq!(stream.retries, [Duration::from_secs(3)]);
     assert!(stream.id().starts_with("1-"), "{}", stream.id());
     assert!(stream.header("content-type").unwrap().starts_with("text/event-stream"));
     assert_eq!(stream.header("cache-control"), Some("no-cache"));
@@ -227,7 +227,7 @@ async fn on_drain_every_stream_gets_a_retry_and_a_close_spread_over_the_time() {
     }))
     .await;
     let (first, last) = (ends.iter().min().unwrap(), ends.iter().max().unwrap());
-    assert!(*last - *first > Duration::from_millis(200), "closed all at once: {ends:?}");
+    assert!(last.saturating_sub(*first) > Duration::from_millis(200), "closed all at once: {ends:?}");
     assert!(*last < Duration::from_secs(3), "over the drain time: {ends:?}");
     replica.ended().await.unwrap();
 }

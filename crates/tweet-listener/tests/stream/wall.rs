@@ -176,9 +176,8 @@ impl Stream {
         let deadline = tokio::time::Instant::now() + WAIT;
         while !done(self) {
             assert!(self.open, "the stream ended before {what}: {:?}", self.events);
-            if tokio::time::timeout_at(deadline, self.read()).await.is_err() {
-                panic!("no {what} in time: {:?}", self.events);
-            }
+            let read = tokio::time::timeout_at(deadline, self.read()).await;
+            assert!(read.is_ok(), "no {what} in time: {:?}", self.events);
         }
     }
 
