@@ -46,14 +46,26 @@ async fn without_a_broker_callers_get_503_and_when_it_is_back_everything_goes_on
     // So that the test need not wait longer for a refusal.
     plan.env.push(("LIVEWALL_KAFKA__DELIVERY_TIMEOUT_MS".into(), "2000".into()));
     let mut stage = Stage::prepare(Broker::own().await?, plan)?;
-    let series = Series::new(1, 300);
     stage.create_topics().await?;
+    if let Err(error) = trouble(&mut stage).await {
+        anyhow::bail!("{error:#}\n{}", stage.state().await);
+    }
+    for replicas in stage.services_mut() {
+        for process in replicas.processes_mut() {
+            let ended = process.terminate().await?;
+            assert!(ended.status.success() && ended.took < Duration::from_secs(12), "{}: {ended:?}", process.name());
+        }
+    }
+    Ok(())
+}
 
+async fn trouble(stage: &mut Stage) -> anyhow::Result<()> {
+    let series = Series::new(1, 300);
     // Down at the start.
     stage.broker.stop().await?;
     stage.start_services().await?;
-    all_are_unready(&mut stage, "broker").await?;
-    refused(&stage, &series, 0).await?;
+    all_are_unready(stage, "broker").await?;
+    refused(stage, &series, 0).await?;
     let like =
         Request::new("POST", "/likes").body("application/json", r#"{"tweetId":"1"}"#).send(stage.origin()).await?;
     assert_eq!(like.head.status, 503, "{}", like.text());
@@ -79,7 +91,7 @@ async fn without_a_broker_callers_get_503_and_when_it_is_back_everything_goes_on
 
     // It keeps its connections and answers nothing.
     stage.broker.pause().await?;
-    refused(&stage, &series, acknowledged).await?;
+    refused(stage, &series, acknowledged).await?;
     stage.broker.resume().await?;
     // The same post again: it may have been written, and must not be shown twice.
     poster.insist(&series.tweet(series.place(acknowledged))).await?;
@@ -87,9 +99,9 @@ async fn without_a_broker_callers_get_503_and_when_it_is_back_everything_goes_on
 
     // It goes away.
     stage.broker.kill().await?;
-    refused(&stage, &series, acknowledged).await?;
-    all_are_unready(&mut stage, "broker").await?;
-    refused(&stage, &series, acknowledged).await?;
+    refused(stage, &series, acknowledged).await?;
+    all_are_unready(stage, "broker").await?;
+    refused(stage, &series, acknowledged).await?;
     // Who is watching stays connected, and who comes gets what was there.
     let late = Viewer::start("that came while it was away", &[stage.origin()], "/updates");
     late.connected().await?;
@@ -101,7 +113,7 @@ async fn without_a_broker_callers_get_503_and_when_it_is_back_everything_goes_on
         acknowledged += 1;
     }
     stage.ready().await?;
-    let cookie = visitor(&stage).await?;
+    let cookie = visitor(stage).await?;
     let liked = until("a like to be taken", async || {
         let request = Request::new("PUT", &format!("/likes/{}", series.tweet_id(series.place(0))));
         let response = request.header("Cookie", &cookie).send(stage.origin()).await?;
@@ -123,12 +135,6 @@ async fn without_a_broker_callers_get_503_and_when_it_is_back_everything_goes_on
             })
             .await?;
         assert!(viewer.journal().last("reset", |_| true).is_none());
-    }
-    for replicas in stage.services_mut() {
-        for process in replicas.processes_mut() {
-            let ended = process.terminate().await?;
-            assert!(ended.status.success() && ended.took < Duration::from_secs(12), "{}: {ended:?}", process.name());
-        }
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ async fn a_viewer_that_comes_from_the_other_replica_goes_on_exactly_also_where_t
 
     // One replica sees 40 posts more, the other nothing.
     let slow = &stage.tweet_listener.processes()[1];
-    slow.pause();
+    slow.pause().await?;
     for count in 10..50 {
         poster.insist(&series.tweet(series.place(count))).await?;
     }

@@ -68,9 +68,14 @@ async fn restarts_of_every_service_and_of_the_broker_lose_and_double_nothing() -
     // Without this the test would have tested nothing.
     assert!(sent.iter().all(|sent| sent.posts > 20 && sent.likes > 5), "{sent:?}");
 
-    nothing_is_lost_or_doubled(&viewers, &series, &sent).await?;
-    everything_is_counted_once(&viewers, &series, &sent).await?;
-    the_page_has_each_row_once(&browser, &series, &sent).await?;
+    let checks = async {
+        nothing_is_lost_or_doubled(&viewers, &series, &sent).await?;
+        everything_is_counted_once(&viewers, &series, &sent).await?;
+        the_page_has_each_row_once(&browser, &series, &sent).await
+    };
+    if let Err(error) = checks.await {
+        anyhow::bail!("{error:#}\n{}", stage.state().await);
+    }
     browser.close().await
 }
 

@@ -7,16 +7,21 @@ mod process;
 mod replicas;
 mod wait;
 
-use std::net::SocketAddr;
+use std::{fmt::Write as _, net::SocketAddr};
 
 use anyhow::Context as _;
 use kafka_client::admin;
+
+use crate::http::Request;
 
 pub use broker::Broker;
 pub use place::{binary, free_address, root};
 pub use process::{Ended, Process};
 pub use replicas::Replicas;
 pub use wait::{TimedOut, WAIT, until, until_within};
+
+/// How many lines of each log are shown.
+const LINES: usize = 5;
 
 /// The partitions of every topic on a stage.
 pub const PARTITIONS: i32 = 4;
@@ -47,7 +52,6 @@ impl Default for Plan {
 /// of them. All end when it is dropped, or with this process.
 #[derive(Debug)]
 pub struct Stage {
-    /// Its broker; last to be dropped, so that services end before it.
     prefix: String,
     token: String,
     plan: Plan,
@@ -60,7 +64,7 @@ pub struct Stage {
     pub streams_analytics: Replicas,
     /// The replicas of tweet-listener.
     pub tweet_listener: Replicas,
-    /// The broker.
+    /// The broker; last, so that it is dropped when the services have ended.
     pub broker: Broker,
 }
 
@@ -164,6 +168,25 @@ impl Stage {
     /// The four services, in the order in which a post goes through them.
     pub fn services_mut(&mut self) -> [&mut Replicas; 4] {
         [&mut self.event_bridge, &mut self.likes, &mut self.streams_analytics, &mut self.tweet_listener]
+    }
+
+    /// What each process says of itself now, with the end of its log: for the message of a test that failed.
+    pub async fn state(&self) -> String {
+        let mut state = String::new();
+        for replicas in [&self.event_bridge, &self.likes, &self.streams_analytics, &self.tweet_listener] {
+            for process in replicas.processes() {
+                let ready = match Request::get("/health/ready").send(process.address()).await {
+                    Ok(response) => response.text(),
+                    Err(error) => error.to_string(),
+                };
+                let log = process.log();
+                let lines: Vec<&str> = log.lines().rev().take(LINES).collect();
+                let lines: Vec<&str> = lines.into_iter().rev().collect();
+                let _ = writeln!(state, "{} {}: {ready}", process.name(), process.address());
+                let _ = writeln!(state, "{}", lines.join("\n"));
+            }
+        }
+        state
     }
 
     /// The topics' prefix.

@@ -171,9 +171,20 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
-    /// SIGSTOP: it keeps its connections and does nothing.
-    pub fn pause(&self) {
+    /// SIGSTOP: it keeps its connections and does nothing. Returns when that is so.
+    ///
+    /// # Errors
+    /// Not stopped in time.
+    pub async fn pause(&self) -> Result<(), TimedOut> {
         self.signal(Signal::STOP);
+        let pid = self.pid().unwrap_or_default();
+        // The signal is taken only when a thread of it runs, which on a busy machine is not at once.
+        until(format_args!("{} to be stopped", self.name), async || {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+            let stopped = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'));
+            if stopped { Ok(()) } else { Err(std::io::Error::other(stat)) }
+        })
+        .await
     }
 
     /// SIGCONT.
