@@ -30,6 +30,15 @@ pub enum Fault {
         /// One past the last that was sent.
         to: u64,
     },
+    /// More has come than was sent.
+    Beyond {
+        /// Index of the conference.
+        conference: usize,
+        /// One past the last that was sent.
+        from: u64,
+        /// One past the last that came.
+        to: u64,
+    },
 }
 
 /// The book of one receiver.
@@ -91,9 +100,11 @@ impl Ledger {
     /// What did not.
     pub fn balance(&self, sent: &[u64]) -> Result<(), Unbalanced> {
         let mut book = self.clone();
-        for (conference, (from, to)) in self.due.iter().zip(sent).enumerate() {
-            if from < to {
-                book.note(Fault::Missing { conference, from: *from, to: *to });
+        for (conference, (&due, &sent)) in self.due.iter().zip(sent).enumerate() {
+            match due.cmp(&sent) {
+                Ordering::Less => book.note(Fault::Missing { conference, from: due, to: sent }),
+                Ordering::Equal => {}
+                Ordering::Greater => book.note(Fault::Beyond { conference, from: sent, to: due }),
             }
         }
         if book.fault_count == 0 { Ok(()) } else { Err(Unbalanced { faults: book.faults, count: book.fault_count }) }
@@ -114,6 +125,9 @@ impl fmt::Display for Fault {
             Self::Again(place) => write!(f, "conference {}: {} came again or late", place.conference, place.number),
             Self::Missing { conference, from, to } => {
                 write!(f, "conference {conference}: {from} and what follows is missing, {to} were sent")
+            }
+            Self::Beyond { conference, from, to } => {
+                write!(f, "conference {conference}: {from} were sent, {to} have come")
             }
         }
     }
@@ -151,12 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_a_repeat_and_a_missing_end_are_told_apart() {
+    fn a_gap_a_repeat_a_missing_end_and_one_too_many_are_told_apart() {
         let again = |number| Fault::Again(Place { conference: 1, number });
         assert_eq!(faults(&book(&[0, 2]), 3), [Fault::Skipped { conference: 1, from: 1, to: 2 }]);
         assert_eq!(faults(&book(&[0, 1, 1]), 2), [again(1)]);
         assert_eq!(faults(&book(&[1, 0]), 2), [Fault::Skipped { conference: 1, from: 0, to: 1 }, again(0)]);
         assert_eq!(faults(&book(&[0]), 3), [Fault::Missing { conference: 1, from: 1, to: 3 }]);
+        assert_eq!(faults(&book(&[0, 1]), 1), [Fault::Beyond { conference: 1, from: 1, to: 2 }]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use load_test::{
-    Series, Viewer,
+    Request, Series, Viewer,
     stage::{Broker, Stage},
 };
 use serde_json::json;
@@ -74,7 +74,7 @@ async fn restarts_of_every_service_and_of_the_broker_lose_and_double_nothing() -
         the_page_has_each_row_once(&browser, &series, &sent).await
     };
     if let Err(error) = checks.await {
-        anyhow::bail!("{error:#}\n{}", stage.state().await);
+        anyhow::bail!("{error:#}\n{}\n{}", results(&stage, &series, &viewers).await, stage.state().await);
     }
     browser.close().await
 }
@@ -141,6 +141,24 @@ async fn everything_is_counted_once(viewers: &[Viewer], series: &Series, sent: &
         }
     }
     Ok(())
+}
+
+/// What each replica of streams-analytics and each viewer has for each conference, for the message of a failure.
+async fn results(stage: &Stage, series: &Series, viewers: &[Viewer]) -> String {
+    let mut found = Vec::new();
+    for conference in (0..series.conferences()).map(|index| series.conference(index)) {
+        for address in stage.streams_analytics.addresses() {
+            let answer = Request::get(&format!("/analytics/{conference}")).send(address).await;
+            let answer = answer.map_or_else(|error| error.to_string(), |response| response.text());
+            found.push(format!("{address}: {}", answer.chars().take(250).collect::<String>()));
+        }
+        for viewer in viewers {
+            let journal = viewer.journal();
+            let totals = journal.last("tweetAnalytics", |data| is_of(data, "tweetAnalytics", &conference));
+            found.push(format!("a viewer: {:?}", totals.map(|seen| seen.data.to_string())));
+        }
+    }
+    found.join("\n")
 }
 
 async fn the_page_has_each_row_once(browser: &Browser, series: &Series, sent: &[Sent]) -> anyhow::Result<()> {

@@ -89,7 +89,9 @@ async fn bare(stage: &Stage, options: &Options, posts: u64) -> anyhow::Result<Ro
 /// Posts over kept connections, `batch` posts per request.
 async fn posting(stage: &Stage, connections: usize, posts: u64, batch: u64) -> anyhow::Result<Row> {
     let series = Series::new(connections * CONFERENCES, BYTES);
-    let per_connection = (posts / connections as u64 / batch).max(1) * batch;
+    // Whole batches, and as many posts in each conference.
+    let unit = batch.max(CONFERENCES as u64);
+    let per_connection = (posts / connections as u64 / unit).max(1) * unit;
     // Made in advance: making them is not what is measured.
     let requests: Vec<Vec<Vec<u8>>> =
         (0..connections).map(|connection| requests(stage, &series, connection, per_connection, batch)).collect();

@@ -53,7 +53,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     rate: u64,
     /// Posts of a round of ingest that are sent singly; ten times as many are sent in batches
-    #[arg(long, default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(1000..=1_000_000))]
+    #[arg(long, default_value_t = 32_000, value_parser = clap::value_parser!(u64).range(1000..=1_000_000))]
     posts: u64,
     /// The core of the services, a number or `any`
     #[arg(long, default_value = "0", value_parser = core)]

@@ -54,6 +54,8 @@ impl Process {
     pub fn new(name: &str, program: impl Into<PathBuf>) -> anyhow::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let log = place::folder()?.join(format!("{:02}-{name}.log", COUNT.fetch_add(1, Ordering::Relaxed)));
+        // Process ids come again, and with them the folder.
+        File::create(&log)?;
         let address = place::free_address()?;
         let (args, env) = (Vec::new(), Vec::new());
         Ok(Self { name: name.into(), program: program.into(), args, env, core: None, address, log, child: None })
@@ -124,7 +126,11 @@ impl Process {
         };
         command.args(&self.args).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
         // Nothing of the caller's own configuration may leak into what is tested.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"LIVEWALL_")) {
+        // What a log shows may be asked for; everything else is this stage's own.
+        let ours = |name: &std::ffi::OsStr| {
+            name.as_encoded_bytes().starts_with(b"LIVEWALL_") && name != "LIVEWALL_LOG__FILTER"
+        };
+        for (name, _) in std::env::vars_os().filter(|(name, _)| ours(name)) {
             command.env_remove(name);
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value))).current_dir(place::root());
