@@ -20,6 +20,10 @@ use crate::changelog::InputOffsets;
 const BUDGET: Duration = Duration::from_millis(20);
 /// How long the broker may take for one answer. Short, because the group must be polled meanwhile.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Offsets of a transaction whose end the group has not heard of cannot be told (UNSTABLE_OFFSET_COMMIT). A transaction
+/// that nobody ends is ended by the broker after 10 s (`transaction.timeout.ms`), which it looks for every 10 s
+/// (`transaction.abort.timed.out.transaction.cleanup.interval.ms`); what lasts longer than both did not reach the group.
+const UNSETTLED: Duration = Duration::from_secs(25);
 
 /// What a partition's task is doing.
 pub(super) enum Phase {
@@ -36,6 +40,14 @@ pub(super) struct Unlocated {
     pub(super) partitions: Vec<i32>,
     /// Whether they are being read (and passed over) already.
     pub(super) assigned: bool,
+    /// Since when.
+    pub(super) since: Instant,
+}
+
+impl Unlocated {
+    pub(super) fn new(partitions: Vec<i32>, assigned: bool) -> Self {
+        Self { partitions, assigned, since: Instant::now() }
+    }
 }
 
 impl Runner {
@@ -45,7 +57,7 @@ impl Runner {
             Change::Assigned(partitions) => {
                 tracing::info!(?partitions, "assigned");
                 self.status.assigned(&partitions);
-                self.unlocated = Some(Unlocated { partitions, assigned: false });
+                self.unlocated = Some(Unlocated::new(partitions, false));
             }
             Change::Revoked { lost } => {
                 tracing::info!(lost, "revoked");
@@ -72,10 +84,17 @@ impl Runner {
         };
         let mut found = Vec::new();
         for &partition in &unlocated.partitions {
-            let looked = group.committed(partition, PATIENCE).and_then(|committed| {
-                let bounds = group.bounds(partition, PATIENCE)?;
-                Ok((committed, bounds))
-            });
+            let committed = match group.committed(partition, PATIENCE) {
+                Err(error) if unlocated.since.elapsed() >= UNSETTLED => {
+                    tracing::warn!(
+                        partition,
+                        "the group does not tell its offsets ({error}); the changelog's last commit does"
+                    );
+                    Ok(None)
+                }
+                told => told.map(Some),
+            };
+            let looked = committed.and_then(|committed| Ok((committed, group.bounds(partition, PATIENCE)?)));
             match looked {
                 Ok((committed, bounds)) => found.push((partition, committed, bounds)),
                 Err(error) => {
@@ -89,11 +108,13 @@ impl Runner {
         let mut offsets = Vec::new();
         for (partition, committed, bounds) in found {
             let reset = |reason| Stop::Reset { partition, reason };
-            let position = committed_position(&committed).map_err(reset)?;
+            // The state of every commit is in its transaction too, so the changelog's last one is the group's last one.
+            let position = committed.as_deref().map_or(Ok(None), committed_position).map_err(reset)?;
             let starts = starts(&bounds);
             let next = position.map_or(starts, |position| position.inputs);
             check_inputs(&self.topics.inputs, next, &bounds).map_err(reset)?;
-            let settled = self.parked.remove(&partition).and_then(|mut task| task.settle(position).then_some(task));
+            let parked = self.parked.remove(&partition).filter(|_| committed.is_some());
+            let settled = parked.and_then(|mut task| task.settle(position).then_some(task));
             let (next, phase) = match settled {
                 Some(task) => (task.next(), Phase::Starting(task)),
                 None => {

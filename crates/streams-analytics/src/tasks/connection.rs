@@ -67,7 +67,7 @@ impl Runner {
         tracing::warn!("the transactional producer must be made anew: {reason}");
         let partitions = self.phases.keys().copied().collect();
         self.park();
-        self.unlocated.get_or_insert(Unlocated { partitions, assigned: true });
+        self.unlocated.get_or_insert(Unlocated::new(partitions, true));
         Ok(())
     }
 
