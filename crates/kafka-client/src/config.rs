@@ -117,6 +117,9 @@ impl KafkaConfig {
         let mut client = ClientConfig::new();
         // A broker that comes back is found within a second, not within librdkafka's default of ten.
         client.set("reconnect.backoff.ms", "50").set("reconnect.backoff.max.ms", "1000");
+        // A partition whose leader was not known when a broker came back is looked for again within seconds; librdkafka's
+        // default of five minutes would leave its readers and writers waiting that long.
+        client.set("topic.metadata.refresh.interval.ms", "5000");
         client.set("socket.keepalive.enable", "true").set("socket.nagle.disable", "true");
         for (property, value) in self.properties() {
             client.set(property, value);
