@@ -15,7 +15,7 @@ use rdkafka::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{KafkaConfig, KafkaError, logging::Logged};
+use crate::{KafkaConfig, KafkaError, bootstrap::Bootstrap, logging::Logged};
 
 /// How often metadata is asked for: the heartbeat that readiness goes by.
 const HEARTBEAT: Duration = Duration::from_secs(2);
@@ -102,10 +102,11 @@ impl ClusterWatch {
         client.set("allow.auto.create.topics", "false").set("topic.metadata.refresh.interval.ms", "-1");
         let client: BaseConsumer<Logged> = client.create_with_context(Logged)?;
         let topics: Vec<String> = topics.iter().map(|topic| topic.with_prefix(prefix)).collect();
+        let bootstrap = Bootstrap::new(config);
         let (sender, state) = watch::channel(ClusterState::Connecting);
         thread::Builder::new()
             .name("cluster-watch".into())
-            .spawn(move || watch_until(&client, &topics, &sender, &stop))
+            .spawn(move || watch_until(&client, &bootstrap, &topics, &sender, &stop))
             .map_err(|error| KafkaError::new(format!("cannot start a thread: {error}")))?;
         Ok(Self { state })
     }
@@ -139,6 +140,7 @@ impl ClusterWatch {
 
 fn watch_until(
     client: &BaseConsumer<Logged>,
+    bootstrap: &Bootstrap,
     topics: &[String],
     state: &watch::Sender<ClusterState>,
     stop: &CancellationToken,
@@ -146,6 +148,7 @@ fn watch_until(
     let mut first_layout: Option<Layout> = None;
     let mut last_answer: Option<Instant> = None;
     while !stop.is_cancelled() {
+        bootstrap.remind(client.client());
         let found = match look(client, topics) {
             Ok(found) => {
                 last_answer = Some(Instant::now());

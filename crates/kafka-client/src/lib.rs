@@ -13,6 +13,7 @@
 
 pub mod admin;
 mod bare;
+mod bootstrap;
 mod cluster;
 mod config;
 mod embedded;

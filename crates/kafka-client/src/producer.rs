@@ -18,7 +18,7 @@ use rdkafka::{
 };
 use tokio::sync::oneshot;
 
-use crate::{KafkaConfig, KafkaError, Layout, logging};
+use crate::{KafkaConfig, KafkaError, Layout, bootstrap::Bootstrap, logging};
 
 /// Where an acknowledged record stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub enum SendError {
 #[derive(Clone)]
 pub struct Producer {
     inner: Arc<ThreadedProducer<Deliveries>>,
+    bootstrap: Arc<Bootstrap>,
     prefix: Arc<str>,
     partitions: i32,
 }
@@ -73,7 +74,8 @@ impl Producer {
     /// Where librdkafka does not take the configuration.
     pub fn new(config: &KafkaConfig, prefix: &str, layout: &Layout) -> Result<Self, KafkaError> {
         let inner = settings(config).create_with_context(Deliveries)?;
-        Ok(Self { inner: Arc::new(inner), prefix: prefix.into(), partitions: layout.partitions })
+        let bootstrap = Arc::new(Bootstrap::new(config));
+        Ok(Self { inner: Arc::new(inner), bootstrap, prefix: prefix.into(), partitions: layout.partitions })
     }
 
     /// Hands `record` to the queue; what is returned is ready when all in-sync replicas have it.
@@ -97,6 +99,7 @@ impl Producer {
             .key(key.as_str())
             .payload(value.as_slice())
             .headers(client_headers);
+        self.bootstrap.remind(self.inner.client());
         match self.inner.send(outgoing) {
             Ok(()) => Ok(Delivery(receiver)),
             Err((error, _)) => Err(send_error(&error)),
@@ -120,6 +123,7 @@ impl Producer {
             if let Some((code, reason)) = self.inner.client().fatal_error() {
                 return format!("the producer cannot go on: {reason} [{code:?}]");
             }
+            self.bootstrap.remind(self.inner.client());
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }

@@ -16,7 +16,7 @@ use rdkafka::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{KafkaConfig, KafkaError, Layout, PartitionBounds, logging::Logged};
+use crate::{KafkaConfig, KafkaError, Layout, PartitionBounds, bootstrap::Bootstrap, logging::Logged};
 
 /// The longest wait for a record before the reader looks whether it shall stop.
 const POLL: Duration = Duration::from_millis(100);
@@ -109,7 +109,7 @@ impl BroadcastReader {
         stop: CancellationToken,
         handler: impl FnMut(ReaderEvent<'_>) + Send + 'static,
     ) -> Result<Self, KafkaError> {
-        let consumer = consumer(config)?;
+        let (consumer, bootstrap) = (consumer(config)?, Bootstrap::new(config));
         let (state, receiver) = watch::channel(ReaderState::CatchingUp);
         let partitions = layout.partitions;
         let thread = thread::Builder::new()
@@ -117,6 +117,7 @@ impl BroadcastReader {
             .spawn(move || {
                 let mut reading = Reading {
                     consumer: Arc::new(consumer),
+                    bootstrap,
                     topic: topic.into(),
                     next: Vec::new(),
                     behind: Vec::new(),
@@ -167,6 +168,7 @@ pub(crate) fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Logged>, Kaf
 
 struct Reading<H> {
     consumer: Arc<BaseConsumer<Logged>>,
+    bootstrap: Bootstrap,
     topic: Arc<str>,
     /// The next offset of each partition.
     next: Vec<i64>,
@@ -197,7 +199,7 @@ impl<H: FnMut(ReaderEvent<'_>)> Reading<H> {
                     gathering = false;
                     (self.handler)(ReaderEvent::Idle);
                 }
-                None => {}
+                None => self.bootstrap.remind(consumer.client()),
                 Some(Ok(message)) => {
                     gathering = true;
                     self.take(&message);
@@ -220,6 +222,7 @@ impl<H: FnMut(ReaderEvent<'_>)> Reading<H> {
             match self.bounds(partitions) {
                 Ok(bounds) => return Some(bounds),
                 Err(error) => {
+                    self.bootstrap.remind(self.consumer.client());
                     tracing::debug!(topic = &*self.topic, "cannot tell the bounds yet: {error}");
                     thread::sleep(POLL);
                 }

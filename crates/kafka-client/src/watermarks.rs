@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{KafkaConfig, KafkaError, Layout, logging::Logged};
+use crate::{KafkaConfig, KafkaError, Layout, bootstrap::Bootstrap, logging::Logged};
 
 /// How long the broker may take for one partition.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -38,7 +38,7 @@ impl Watermarks {
         let mut client = config.client();
         client.set("allow.auto.create.topics", "false");
         let client: BaseConsumer<Logged> = client.create_with_context(Logged)?;
-        let partitions = layout.partitions;
+        let (partitions, bootstrap) = (layout.partitions, Bootstrap::new(config));
         let (requests, mut waiting) = mpsc::channel::<Answer>(WAITING);
         thread::Builder::new()
             .name("watermarks".into())
@@ -46,6 +46,7 @@ impl Watermarks {
                 let mut askers = Vec::new();
                 // Only who asked before the broker is asked may use its answer: later askers may know of later records.
                 while waiting.blocking_recv_many(&mut askers, WAITING) > 0 {
+                    bootstrap.remind(client.client());
                     let answer = ask(&client, &topic, partitions);
                     for asker in askers.drain(..) {
                         let _ = asker.send(answer.clone());

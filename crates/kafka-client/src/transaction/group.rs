@@ -10,7 +10,7 @@ use rdkafka::{
 };
 
 use super::membership::{Change, Membership};
-use crate::{KafkaConfig, KafkaError, PartitionBounds};
+use crate::{KafkaConfig, KafkaError, PartitionBounds, bootstrap::Bootstrap};
 
 /// How long a seek may take; it asks no broker.
 const SEEK: Duration = Duration::from_secs(5);
@@ -29,6 +29,7 @@ pub struct GroupOptions {
 /// A member of a consumer group. It commits nothing itself: offsets go with the transaction of their results.
 pub struct Group {
     consumer: BaseConsumer<Membership>,
+    bootstrap: Bootstrap,
     topics: Vec<String>,
 }
 
@@ -132,11 +133,12 @@ impl Group {
         let consumer: BaseConsumer<Membership> = client.create_with_context(Membership::default())?;
         let topics: Vec<&str> = options.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics)?;
-        Ok(Self { consumer, topics: options.topics })
+        Ok(Self { consumer, bootstrap: Bootstrap::new(config), topics: options.topics })
     }
 
     /// Waits for what comes next, at most `patience`. Must be called often: the group drops a member that does not poll.
     pub fn poll(&self, patience: Duration) -> Polled<'_> {
+        self.bootstrap.remind(self.consumer.client());
         if let Some(change) = self.consumer.context().next_change() {
             return Polled::Change(change);
         }

@@ -9,7 +9,7 @@ use rdkafka::{
     message::{BorrowedMessage, Headers as _},
 };
 
-use crate::{KafkaConfig, KafkaError, PartitionBounds, logging::Logged, reader::consumer};
+use crate::{KafkaConfig, KafkaError, PartitionBounds, bootstrap::Bootstrap, logging::Logged, reader::consumer};
 
 /// What came of a poll.
 pub enum PartitionEvent<'a> {
@@ -51,6 +51,7 @@ impl PartitionRecord<'_> {
 /// Reads one partition from an offset on, under read_committed, without a group.
 pub struct PartitionReader {
     consumer: BaseConsumer<Logged>,
+    bootstrap: Bootstrap,
     topic: String,
     partition: i32,
 }
@@ -64,7 +65,12 @@ impl PartitionReader {
         let mut config = config.clone();
         // The end is told by an answer without records, for which the broker waits so long.
         config.properties.entry("fetch.wait.max.ms".into()).or_insert_with(|| "10".into());
-        Ok(Self { consumer: consumer(&config)?, topic: topic.to_owned(), partition })
+        Ok(Self {
+            consumer: consumer(&config)?,
+            bootstrap: Bootstrap::new(&config),
+            topic: topic.to_owned(),
+            partition,
+        })
     }
 
     /// Where the partition begins, and where its committed part ends: before an open transaction, if there is one.
@@ -72,6 +78,7 @@ impl PartitionReader {
     /// # Errors
     /// Where the broker does not answer in time.
     pub fn committed_bounds(&self, patience: Duration) -> Result<PartitionBounds, KafkaError> {
+        self.bootstrap.remind(self.consumer.client());
         let (start, end) = self.consumer.fetch_watermarks(&self.topic, self.partition, patience)?;
         Ok(PartitionBounds { start, end })
     }
@@ -91,6 +98,7 @@ impl PartitionReader {
     /// # Errors
     /// Where the consumer cannot go on.
     pub fn poll(&self, patience: Duration) -> Result<PartitionEvent<'_>, KafkaError> {
+        self.bootstrap.remind(self.consumer.client());
         match self.consumer.poll(patience) {
             Some(Ok(message)) => Ok(PartitionEvent::Record(PartitionRecord(message))),
             Some(Err(ClientError::PartitionEOF(_))) => Ok(PartitionEvent::End),
@@ -111,7 +119,10 @@ impl PartitionReader {
 
 /// Tells where partitions end for those who see uncommitted records too: what an open transaction may still commit lies
 /// before that.
-pub struct RawEnds(BaseConsumer<Logged>);
+pub struct RawEnds {
+    client: BaseConsumer<Logged>,
+    bootstrap: Bootstrap,
+}
 
 impl RawEnds {
     /// Connects by itself.
@@ -121,7 +132,7 @@ impl RawEnds {
     pub fn new(config: &KafkaConfig) -> Result<Self, KafkaError> {
         let mut client = config.client();
         client.set("isolation.level", "read_uncommitted").set("allow.auto.create.topics", "false");
-        Ok(Self(client.create_with_context(Logged)?))
+        Ok(Self { client: client.create_with_context(Logged)?, bootstrap: Bootstrap::new(config) })
     }
 
     /// One past the last record of a partition, committed or not.
@@ -129,6 +140,7 @@ impl RawEnds {
     /// # Errors
     /// Where the broker does not answer in time.
     pub fn end(&self, topic: &str, partition: i32, patience: Duration) -> Result<i64, KafkaError> {
-        Ok(self.0.fetch_watermarks(topic, partition, patience)?.1)
+        self.bootstrap.remind(self.client.client());
+        Ok(self.client.fetch_watermarks(topic, partition, patience)?.1)
     }
 }

@@ -15,7 +15,7 @@ use rdkafka::{
 };
 
 use super::{CommittedOffset, Group, reports::Reports};
-use crate::{KafkaConfig, KafkaError};
+use crate::{KafkaConfig, KafkaError, bootstrap::Bootstrap};
 
 /// A record to write.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +64,7 @@ impl From<ClientError> for TransactionError {
 /// A producer whose records become visible by [`Self::commit`] only. All calls block.
 pub struct TransactionalProducer {
     inner: ThreadedProducer<Reports>,
+    bootstrap: Bootstrap,
     /// When the last transaction began.
     begun: Cell<Instant>,
     /// `transaction.timeout.ms`.
@@ -98,7 +99,12 @@ impl TransactionalProducer {
                 client.set(property, default);
             }
         }
-        Ok(Self { inner: client.create_with_context(Reports::default())?, begun: Cell::new(Instant::now()), timeout })
+        Ok(Self {
+            inner: client.create_with_context(Reports::default())?,
+            bootstrap: Bootstrap::new(config),
+            begun: Cell::new(Instant::now()),
+            timeout,
+        })
     }
 
     /// Fences earlier producers with the same id and ends their open transactions. Before anything else.
@@ -106,6 +112,7 @@ impl TransactionalProducer {
     /// # Errors
     /// [`TransactionError::Retry`] where the coordinator did not answer within `patience`.
     pub fn init(&self, patience: Duration) -> Result<(), TransactionError> {
+        self.remind();
         Ok(self.inner.init_transactions(patience)?)
     }
 
@@ -114,9 +121,14 @@ impl TransactionalProducer {
     /// # Errors
     /// [`TransactionError`].
     pub fn begin(&self) -> Result<(), TransactionError> {
+        self.remind();
         self.inner.context().begin();
         self.begun.set(Instant::now());
         Ok(self.inner.begin_transaction()?)
+    }
+
+    fn remind(&self) {
+        self.bootstrap.remind(self.inner.client());
     }
 
     /// Sends a record; waits where the queue is full.
@@ -155,7 +167,7 @@ impl TransactionalProducer {
     /// # Errors
     /// [`TransactionError`].
     pub fn delivered(&self) -> Result<Vec<i64>, TransactionError> {
-        Ok(self.inner.context().wait()?)
+        Ok(self.inner.context().wait(|| self.remind())?)
     }
 
     /// Commits what was sent, with these offsets of `group`: partition, and what to commit for each of its topics.
@@ -173,8 +185,14 @@ impl TransactionalProducer {
         }
         let lost = || TransactionError::Abort(KafkaError::new("the group's assignment was lost"));
         let metadata = group.metadata().ok_or_else(lost)?;
-        again(|| Ok(self.inner.send_offsets_to_transaction(&list, &metadata, Timeout::Never)?))?;
-        again(|| Ok(self.inner.commit_transaction(Timeout::Never)?))
+        again(|| {
+            self.remind();
+            Ok(self.inner.send_offsets_to_transaction(&list, &metadata, Timeout::Never)?)
+        })?;
+        again(|| {
+            self.remind();
+            Ok(self.inner.commit_transaction(Timeout::Never)?)
+        })
     }
 
     /// Takes back what was sent.
@@ -182,7 +200,10 @@ impl TransactionalProducer {
     /// # Errors
     /// [`TransactionError::Fatal`].
     pub fn abort(&self) -> Result<(), TransactionError> {
-        again(|| Ok(self.inner.abort_transaction(Timeout::Never)?))
+        again(|| {
+            self.remind();
+            Ok(self.inner.abort_transaction(Timeout::Never)?)
+        })
     }
 
     /// After [`TransactionError::Fatal`]: whether another producer with the same id has taken over. The coordinator uses

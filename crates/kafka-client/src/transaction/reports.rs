@@ -1,6 +1,9 @@
 //! Delivery reports of one transaction.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use rdkafka::{
     ClientContext, Message as _, config::RDKafkaLogLevel, error::KafkaError as ClientError, message::DeliveryResult,
@@ -47,13 +50,14 @@ impl Reports {
         (usize::try_from(board.transaction).unwrap_or(0) << 32) | index
     }
 
-    /// Waits until everything sent has arrived; its offsets by order of sending.
-    pub(super) fn wait(&self) -> Result<Vec<i64>, ClientError> {
-        let board = self.board();
-        let mut board = self
-            .complete
-            .wait_while(board, |board| board.waiting > 0 && board.failed.is_none())
-            .unwrap_or_else(PoisonError::into_inner);
+    /// Waits until everything sent has arrived; its offsets by order of sending. Calls `meanwhile` every second.
+    pub(super) fn wait(&self, meanwhile: impl Fn()) -> Result<Vec<i64>, ClientError> {
+        let mut board = self.board();
+        while board.waiting > 0 && board.failed.is_none() {
+            (board, _) =
+                self.complete.wait_timeout(board, Duration::from_secs(1)).unwrap_or_else(PoisonError::into_inner);
+            meanwhile();
+        }
         match board.failed.take() {
             Some(error) => Err(error),
             None => Ok(std::mem::take(&mut board.offsets)),
