@@ -11,12 +11,19 @@ use kafka_client::{
     transaction::{Group, TransactionError, TransactionalProducer},
 };
 
-use super::{Stop, assignment::Unlocated, runner::Runner};
+use super::{
+    Stop,
+    assignment::{Phase, Unlocated},
+    runner::Runner,
+};
 
 /// How long making a producer may hold up the thread, and how long after a failure it is tried again.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often, within how long, this member's id may be taken before that too is a sign of another process.
 const FENCES: (usize, Duration) = (4, Duration::from_mins(1));
+
+/// How long a partition waits for a transaction's end before this process ends what it may have left open itself.
+const LEFTOVER: Duration = Duration::from_secs(5);
 
 impl Runner {
     /// Gets a producer where there is none, a little in every turn; then joins the group.
@@ -54,6 +61,26 @@ impl Runner {
                     self.connect_at = Instant::now() + PATIENCE;
                 }
             }
+        }
+    }
+
+    /// An abort that a broker's restart swallowed leaves a transaction open that this process believes ended, and its
+    /// partitions wait for it. A producer made anew with the same transactional id ends it.
+    pub(super) fn end_leftovers(&mut self) {
+        let waiting = self.unlocated.is_some()
+            || self
+                .phases
+                .values()
+                .any(|phase| matches!(phase, Phase::Restoring(restoring, _) if restoring.is_waiting()));
+        if !waiting || self.producer.is_none() {
+            self.waiting_since = None;
+            return;
+        }
+        if self.waiting_since.get_or_insert_with(Instant::now).elapsed() >= LEFTOVER {
+            tracing::warn!(
+                "partitions wait for a transaction's end: making the transactional producer anew, which ends its own"
+            );
+            (self.producer, self.waiting_since) = (None, None);
         }
     }
 

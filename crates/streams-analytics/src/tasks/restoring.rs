@@ -74,6 +74,11 @@ impl Restoring {
         })
     }
 
+    /// Whether it has not begun to read: an open transaction may still hold what is looked for.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.reading_from.is_none()
+    }
+
     /// Works for about `budget`. `None`: not there yet.
     pub(super) fn advance(&mut self, ends: &RawEnds, budget: Duration) -> Result<Option<Restored>, Stop> {
         let start = match self.reading_from {
