@@ -98,7 +98,7 @@ async fn trouble(stage: &mut Stage) -> anyhow::Result<()> {
     acknowledged += 1;
 
     // It goes away.
-    stage.broker.stop().await?;
+    stage.broker.kill().await?;
     refused(stage, &series, acknowledged).await?;
     all_are_unready(stage, "broker").await?;
     refused(stage, &series, acknowledged).await?;
