@@ -14,4 +14,4 @@ pub use cutter::LogCutter;
 pub use group::{CommittedOffset, Group, GroupOptions, InputRecord, Polled};
 pub use membership::Change;
 pub use partition::{PartitionEvent, PartitionReader, PartitionRecord, RawEnds};
-pub use producer::{OutRecord, TransactionError, TransactionalProducer};
+pub use producer::{OutRecord, Outputs, TransactionError, TransactionalProducer};

@@ -2,20 +2,22 @@
 
 use std::{
     cell::Cell,
+    sync::atomic::Ordering,
     thread,
     time::{Duration, Instant},
 };
 
 use rdkafka::{
     Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError as ClientError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
     producer::{BaseRecord, Producer as _, ThreadedProducer},
     util::Timeout,
 };
 
-use super::{CommittedOffset, Group, reports::Reports};
-use crate::{KafkaConfig, KafkaError, bootstrap::Bootstrap};
+use super::{CommittedOffset, Group, GroupOptions, reports::Reports};
+use crate::{KafkaConfig, KafkaError, bootstrap::Bootstrap, logging::Logged};
 
 /// A record to write.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +71,24 @@ pub struct TransactionalProducer {
     begun: Cell<Instant>,
     /// `transaction.timeout.ms`.
     timeout: Duration,
+    /// Whether the last transactions took long, or were taken back.
+    doubt: Cell<bool>,
 }
+
+/// Where a producer writes: every partition of some topics, and the offsets of a group.
+#[derive(Debug, Clone)]
+pub struct Outputs<'a> {
+    /// Full names.
+    pub topics: Vec<&'a str>,
+    /// Each topic has as many.
+    pub partitions: i32,
+    /// Whose offsets are committed.
+    pub group: &'a GroupOptions,
+}
+
+/// A transaction that takes longer may have seen its coordinator or a leader change. Shorter than the time after which
+/// a broker that does not answer is taken for dead (`broker.session.timeout.ms`, 9 s unless configured).
+const LONG: Duration = Duration::from_secs(1);
 
 /// `transaction.timeout.ms`, where it is not configured: how long a dead process can hold back those who read committed
 /// records.
@@ -104,6 +123,7 @@ impl TransactionalProducer {
             bootstrap: Bootstrap::new(config),
             begun: Cell::new(Instant::now()),
             timeout,
+            doubt: Cell::new(true),
         })
     }
 
@@ -192,7 +212,11 @@ impl TransactionalProducer {
         again(|| {
             self.remind();
             Ok(self.inner.commit_transaction(Timeout::Never)?)
-        })
+        })?;
+        if self.begun.get().elapsed() >= LONG {
+            self.doubt.set(true);
+        }
+        Ok(())
     }
 
     /// Takes back what was sent.
@@ -200,6 +224,7 @@ impl TransactionalProducer {
     /// # Errors
     /// [`TransactionError::Fatal`].
     pub fn abort(&self) -> Result<(), TransactionError> {
+        self.doubt.set(true);
         again(|| {
             self.remind();
             Ok(self.inner.abort_transaction(Timeout::Never)?)
@@ -216,17 +241,54 @@ impl TransactionalProducer {
         fenced && self.begun.get().elapsed() < self.timeout * 3 / 4
     }
 
-    /// Finds out whether another producer with the same id has taken over, by a transaction with one record for `topic`
-    /// that is then aborted.
+    /// Whether a partition may hold a transaction of this producer open that its coordinator has ended: after a lost
+    /// connection, a long transaction or an abort, and at the beginning, when a former life may have left one.
+    /// [`Self::end_hanging`] puts an end to it.
+    ///
+    /// A transaction is over for a partition when the coordinator's marker is written to it. Kafka (4.3.1; the transaction
+    /// marker manager, "likely deleted already and hence can be skipped") drops the marker of a partition that has no
+    /// leader at that moment, and a cluster of one broker that starts again within its session has such moments: the
+    /// partition, and the group's offsets, then wait for ever, whether the transaction was committed or not.
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubt.get() || self.inner.context().troubled.load(Ordering::Acquire)
+    }
+
+    /// Aborts a transaction that spans all outputs, and with it whatever they hold open of this producer's earlier ones
+    /// (a marker ends a producer's transaction, whichever it was). What was committed before may thereby be taken back:
+    /// [`Group::committed`] tells where things stand.
     ///
     /// # Errors
-    /// [`TransactionError`], after which [`Self::is_superseded`] tells. None: nobody has.
-    pub fn probe(&self, topic: &str, partition: i32) -> Result<(), TransactionError> {
+    /// [`TransactionError`], after which [`Self::is_superseded`] tells whether another producer has taken over.
+    pub fn end_hanging(&self, config: &KafkaConfig, outputs: &Outputs<'_>) -> Result<(), TransactionError> {
+        self.inner.context().troubled.store(false, Ordering::Release);
         self.begin()?;
-        let probe = OutRecord { topic, partition, key: None, value: None, headers: &[] };
-        let sent = self.send(probe).and_then(|()| self.delivered());
+        let outcome = self.touch(config, outputs);
         self.abort()?;
-        sent.map(drop)
+        outcome?;
+        self.doubt.set(self.begun.get().elapsed() >= self.timeout / 2);
+        Ok(())
+    }
+
+    /// Makes the transaction span all outputs.
+    fn touch(&self, config: &KafkaConfig, outputs: &Outputs<'_>) -> Result<(), TransactionError> {
+        for topic in &outputs.topics {
+            for partition in 0..outputs.partitions {
+                self.send(OutRecord { topic, partition, key: Some(b"-"), value: None, headers: &[] })?;
+            }
+        }
+        self.delivered()?;
+        // Any offset does: it is never committed. A consumer that has joined no group speaks for no member.
+        let nobody: BaseConsumer<Logged> =
+            config.client().set("group.id", &outputs.group.group).create_with_context(Logged)?;
+        let (Some(topic), Some(metadata)) = (outputs.group.topics.first(), nobody.group_metadata()) else {
+            return Ok(());
+        };
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(topic, 0, Offset::Offset(0))?;
+        again(|| {
+            self.remind();
+            Ok(self.inner.send_offsets_to_transaction(&offsets, &metadata, Timeout::Never)?)
+        })
     }
 }
 

@@ -1,7 +1,10 @@
 //! Delivery reports of one transaction.
 
 use std::{
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,6 +20,8 @@ use crate::logging;
 pub(super) struct Reports {
     board: Mutex<Board>,
     complete: Condvar,
+    /// Whether the client lost a connection, or met another error that it handles itself.
+    pub(super) troubled: AtomicBool,
 }
 
 #[derive(Default)]
@@ -71,6 +76,7 @@ impl ClientContext for Reports {
     }
 
     fn error(&self, error: ClientError, reason: &str) {
+        self.troubled.store(true, Ordering::Release);
         logging::error(&error, reason);
     }
 }

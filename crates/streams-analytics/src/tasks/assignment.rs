@@ -20,10 +20,12 @@ use crate::changelog::InputOffsets;
 const BUDGET: Duration = Duration::from_millis(20);
 /// How long the broker may take for one answer. Short, because the group must be polled meanwhile.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Offsets of a transaction whose end the group has not heard of cannot be told (UNSTABLE_OFFSET_COMMIT). A transaction
-/// that nobody ends is ended by the broker after 10 s (`transaction.timeout.ms`), which it looks for every 10 s
-/// (`transaction.abort.timed.out.transaction.cleanup.interval.ms`); what lasts longer than both did not reach the group.
-const UNSETTLED: Duration = Duration::from_secs(25);
+/// A dead member's transaction is ended by the broker after 10 s (`transaction.timeout.ms`), which it looks for every
+/// 10 s (`transaction.abort.timed.out.transaction.cleanup.interval.ms`). What lasts longer than both needs somebody.
+pub(super) const OVERDUE: Duration = Duration::from_secs(30);
+
+/// What to do about it.
+pub(super) const HANGING: &str = "a transaction may be hanging, see kafka-transactions.sh find-hanging";
 
 /// What a partition's task is doing.
 pub(super) enum Phase {
@@ -40,13 +42,13 @@ pub(super) struct Unlocated {
     pub(super) partitions: Vec<i32>,
     /// Whether they are being read (and passed over) already.
     pub(super) assigned: bool,
-    /// Since when.
-    pub(super) since: Instant,
+    /// When it was asked for, or last said to be overdue.
+    told: Instant,
 }
 
 impl Unlocated {
     pub(super) fn new(partitions: Vec<i32>, assigned: bool) -> Self {
-        Self { partitions, assigned, since: Instant::now() }
+        Self { partitions, assigned, told: Instant::now() }
     }
 }
 
@@ -78,28 +80,22 @@ impl Runner {
 
     /// Finds out where new partitions begin, and takes them.
     pub(super) fn locate(&mut self) -> Result<(), Stop> {
-        // Not before the producer is there: making it ends the transactions of its former life.
-        let (Some(unlocated), Some(group), Some(_)) = (&self.unlocated, &self.group, &self.producer) else {
+        if !self.is_settled() {
             return Ok(());
-        };
+        }
+        let (Some(unlocated), Some(group)) = (&mut self.unlocated, &self.group) else { return Ok(()) };
         let mut found = Vec::new();
         for &partition in &unlocated.partitions {
-            let committed = match group.committed(partition, PATIENCE) {
-                Err(error) if unlocated.since.elapsed() >= UNSETTLED => {
-                    tracing::warn!(
-                        partition,
-                        "the group does not tell its offsets ({error}); the changelog's last commit does"
-                    );
-                    Ok(None)
-                }
-                told => told.map(Some),
-            };
-            let looked = committed.and_then(|committed| Ok((committed, group.bounds(partition, PATIENCE)?)));
-            match looked {
+            let committed = group.committed(partition, PATIENCE);
+            match committed.and_then(|committed| Ok((committed, group.bounds(partition, PATIENCE)?))) {
                 Ok((committed, bounds)) => found.push((partition, committed, bounds)),
                 Err(error) => {
                     // Such as a dead member's transaction that has not timed out yet.
                     tracing::debug!(partition, "where to begin: {error}");
+                    if unlocated.told.elapsed() >= OVERDUE {
+                        unlocated.told = Instant::now();
+                        tracing::warn!(partition, "the group does not tell where to begin: {error}; {HANGING}");
+                    }
                     return Ok(());
                 }
             }
@@ -108,13 +104,11 @@ impl Runner {
         let mut offsets = Vec::new();
         for (partition, committed, bounds) in found {
             let reset = |reason| Stop::Reset { partition, reason };
-            // The state of every commit is in its transaction too, so the changelog's last one is the group's last one.
-            let position = committed.as_deref().map_or(Ok(None), committed_position).map_err(reset)?;
+            let position = committed_position(&committed).map_err(reset)?;
             let starts = starts(&bounds);
             let next = position.map_or(starts, |position| position.inputs);
             check_inputs(&self.topics.inputs, next, &bounds).map_err(reset)?;
-            let parked = self.parked.remove(&partition).filter(|_| committed.is_some());
-            let settled = parked.and_then(|mut task| task.settle(position).then_some(task));
+            let settled = self.parked.remove(&partition).and_then(|mut task| task.settle(position).then_some(task));
             let (next, phase) = match settled {
                 Some(task) => (task.next(), Phase::Starting(task)),
                 None => {

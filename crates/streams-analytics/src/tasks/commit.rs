@@ -17,7 +17,7 @@ impl Runner {
     /// Commits what was taken since the last commit. What fails is taken back, or settled by what the group says.
     pub(super) fn commit(&mut self) -> Result<(), Stop> {
         (self.ahead_since, self.records) = (None, 0);
-        if self.producer.is_none() || self.ahead().next().is_none() {
+        if !self.is_settled() || self.ahead().next().is_none() {
             return Ok(());
         }
         let began = Instant::now();

@@ -8,22 +8,15 @@ use std::time::{Duration, Instant};
 
 use kafka_client::{
     KafkaError,
-    transaction::{Group, TransactionError, TransactionalProducer},
+    transaction::{Group, Outputs, TransactionError, TransactionalProducer},
 };
 
-use super::{
-    Stop,
-    assignment::{Phase, Unlocated},
-    runner::Runner,
-};
+use super::{Stop, assignment::Unlocated, runner::Runner};
 
 /// How long making a producer may hold up the thread, and how long after a failure it is tried again.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often, within how long, this member's id may be taken before that too is a sign of another process.
 const FENCES: (usize, Duration) = (4, Duration::from_mins(1));
-
-/// How long a partition waits for a transaction's end before this process ends what it may have left open itself.
-const LEFTOVER: Duration = Duration::from_secs(5);
 
 impl Runner {
     /// Gets a producer where there is none, a little in every turn; then joins the group.
@@ -36,6 +29,11 @@ impl Runner {
             self.group = Some(Group::join(&self.kafka, self.member.clone())?);
         }
         Ok(())
+    }
+
+    /// Whether transactions may begin, and what the group tells is final.
+    pub(super) fn is_settled(&self) -> bool {
+        self.producer.as_ref().is_some_and(|producer| !producer.is_in_doubt())
     }
 
     fn connect_producer(&mut self) {
@@ -64,23 +62,41 @@ impl Runner {
         }
     }
 
-    /// An abort that a broker's restart swallowed leaves a transaction open that this process believes ended, and its
-    /// partitions wait for it. A producer made anew with the same transactional id ends it.
-    pub(super) fn end_leftovers(&mut self) {
-        let waiting = self.unlocated.is_some()
-            || self
-                .phases
-                .values()
-                .any(|phase| matches!(phase, Phase::Restoring(restoring, _) if restoring.is_waiting()));
-        if !waiting || self.producer.is_none() {
-            self.waiting_since = None;
-            return;
+    /// After trouble on the way to the broker, and at the beginning: ends what is left of earlier transactions, then has
+    /// every task begin where the group says that it is. What was told committed may be so or not.
+    pub(super) fn settle_doubt(&mut self) -> Result<(), Stop> {
+        if self.producer.as_ref().is_some_and(TransactionalProducer::is_in_doubt) { self.settle() } else { Ok(()) }
+    }
+
+    fn settle(&mut self) -> Result<(), Stop> {
+        let Some(producer) = &self.producer else { return Ok(()) };
+        // Transactional calls wait for the broker, so they begin when it is there.
+        if let Err(error) = self.ends.end(&self.topics.changelog, 0, PATIENCE) {
+            tracing::debug!("the broker's return: {error}");
+            return Ok(());
         }
-        if self.waiting_since.get_or_insert_with(Instant::now).elapsed() >= LEFTOVER {
-            tracing::warn!(
-                "partitions wait for a transaction's end: making the transactional producer anew, which ends its own"
-            );
-            (self.producer, self.waiting_since) = (None, None);
+        let outputs =
+            Outputs { topics: self.topics.outputs().to_vec(), partitions: self.topics.partitions, group: &self.member };
+        match producer.end_hanging(&self.kafka, &outputs) {
+            Ok(()) => {
+                self.relocate();
+                Ok(())
+            }
+            Err(
+                TransactionError::Fatal(reason) | TransactionError::Abort(reason) | TransactionError::Retry(reason),
+            ) => {
+                self.connect_at = Instant::now() + PATIENCE;
+                self.disconnect(&reason)
+            }
+        }
+    }
+
+    /// Tasks begin anew where the group says that they are.
+    fn relocate(&mut self) {
+        let partitions: Vec<i32> = self.phases.keys().copied().collect();
+        self.park();
+        if !partitions.is_empty() {
+            self.unlocated.get_or_insert(Unlocated::new(partitions, true));
         }
     }
 
@@ -92,9 +108,7 @@ impl Runner {
             return Err(Stop::Fenced);
         }
         tracing::warn!("the transactional producer must be made anew: {reason}");
-        let partitions = self.phases.keys().copied().collect();
-        self.park();
-        self.unlocated.get_or_insert(Unlocated::new(partitions, true));
+        self.relocate();
         Ok(())
     }
 
@@ -107,10 +121,8 @@ impl Runner {
         if self.fenced.len() >= most {
             return Err(Stop::Fenced);
         }
-        let probed = self.producer.as_ref().map(|producer| producer.probe(&self.topics.dead_letters, 0));
-        if let Some(Err(TransactionError::Fatal(reason))) = probed {
-            self.disconnect(&reason)?;
-        }
+        // A producer that another process has taken over learns it here.
+        self.settle()?;
         tracing::warn!("this member was fenced by no other process, and joins again");
         self.park();
         self.unlocated = None;

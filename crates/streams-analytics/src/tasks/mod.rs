@@ -53,6 +53,11 @@ impl Topics {
             partitions: layout.partitions,
         }
     }
+
+    /// Everything that a transaction may write to.
+    fn outputs(&self) -> [&str; 4] {
+        [&self.counts, &self.analytics, &self.changelog, &self.dead_letters]
+    }
 }
 
 /// Starts the thread. `ended` is called on it, at the end, with the reason where there is one. Needs a Tokio runtime.

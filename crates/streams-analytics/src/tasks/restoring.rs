@@ -7,7 +7,10 @@ use kafka_client::{
     transaction::{PartitionEvent, PartitionReader, RawEnds},
 };
 
-use super::stop::{Stop, Unrecoverable};
+use super::{
+    assignment::{HANGING, OVERDUE},
+    stop::{Stop, Unrecoverable},
+};
 use crate::{
     changelog::{Position, Restore},
     store::Store,
@@ -74,11 +77,6 @@ impl Restoring {
         })
     }
 
-    /// Whether it has not begun to read: an open transaction may still hold what is looked for.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.reading_from.is_none()
-    }
-
     /// Works for about `budget`. `None`: not there yet.
     pub(super) fn advance(&mut self, ends: &RawEnds, budget: Duration) -> Result<Option<Restored>, Stop> {
         let start = match self.reading_from {
@@ -86,7 +84,10 @@ impl Restoring {
             None => match self.begin(ends)? {
                 Begun::Reading(start) => start,
                 Begun::Empty(start) => return self.finish(start).map(Some),
-                Begun::NotYet => return Ok(None),
+                Begun::NotYet => {
+                    self.log_waiting();
+                    return Ok(None);
+                }
             },
         };
         let until = Instant::now() + budget;
@@ -98,10 +99,14 @@ impl Restoring {
                     if self.goal.is_some_and(|goal| offset >= goal.restore_to) {
                         return Err(self.lacking(ends));
                     }
-                    self.restore.apply(offset, record.value()).map_err(|fault| {
-                        let reason = Unrecoverable::Record { offset, fault };
-                        Stop::Reset { partition: self.partition, reason }
-                    })?;
+                    // Empty ones belong to transactions that were never meant to be committed; librdkafka's broker in
+                    // memory shows them all the same.
+                    if !record.value().is_empty() {
+                        self.restore.apply(offset, record.value()).map_err(|fault| {
+                            let reason = Unrecoverable::Record { offset, fault };
+                            Stop::Reset { partition: self.partition, reason }
+                        })?;
+                    }
                     self.records += 1;
                     if self.goal.is_some_and(|goal| offset + 1 == goal.restore_to) {
                         return self.finish(start).map(Some);
@@ -178,6 +183,13 @@ impl Restoring {
         let start = self.reader.committed_bounds(PATIENCE).map_or(-1, |bounds| bounds.start);
         let end = ends.end(&self.changelog, self.partition, PATIENCE).unwrap_or(-1);
         Stop::Reset { partition: self.partition, reason: Unrecoverable::Lacking { from, to, start, end } }
+    }
+
+    fn log_waiting(&mut self) {
+        if self.logged.elapsed() >= OVERDUE {
+            self.logged = Instant::now();
+            tracing::warn!(partition = self.partition, "the changelog's end is not committed; {HANGING}");
+        }
     }
 
     fn log_progress(&mut self) {

@@ -51,8 +51,6 @@ pub(super) struct Runner {
     /// Tasks of partitions that were given up: an assignment that gives them back needs no restoring.
     pub(super) parked: BTreeMap<i32, Task>,
     pub(super) unlocated: Option<Unlocated>,
-    /// Since when a partition has waited for a transaction's end.
-    pub(super) waiting_since: Option<Instant>,
     /// When the first record came that is not committed.
     pub(super) ahead_since: Option<Instant>,
     /// Records since the last commit.
@@ -97,7 +95,6 @@ impl Runner {
             phases: BTreeMap::new(),
             parked: BTreeMap::new(),
             unlocated: None,
-            waiting_since: None,
             ahead_since: None,
             records: 0,
             quiet_until: now,
@@ -111,9 +108,9 @@ impl Runner {
     pub(super) fn run(mut self) -> Result<(), Stop> {
         while !self.stop.is_cancelled() {
             self.connect()?;
+            self.settle_doubt()?;
             self.locate()?;
             self.advance()?;
-            self.end_leftovers();
             self.take_input()?;
             if self.is_commit_due() {
                 self.commit()?;
