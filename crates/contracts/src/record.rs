@@ -4,7 +4,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Conference, ConferenceAnalytics, InvalidField, LikeCount, ModerationRule, Topic, Tweet, TweetId, TweetLike,
-    VisitorId,
+    VisitorId, WindowResult,
 };
 
 /// Why the value of a record could not be read.
@@ -136,6 +136,27 @@ impl Record for ConferenceAnalytics {
 
     fn check(&self) -> Result<(), InvalidField> {
         check_conference("conference", &self.conference)
+    }
+}
+
+impl Record for WindowResult {
+    const TOPIC: Topic = Topic::TweetWindows;
+    const KIND: &'static str = "livewall.v1.WindowResult";
+
+    fn conference(&self) -> &str {
+        &self.conference
+    }
+
+    fn key(&self) -> String {
+        format!("{}/{}/{}", self.conference, self.size, self.start.map(|start| start.to_string()).unwrap_or_default())
+    }
+
+    fn check(&self) -> Result<(), InvalidField> {
+        check_conference("conference", &self.conference)?;
+        match (self.start, self.end) {
+            (Some(start), Some(end)) if start.millis() < end.millis() => Ok(()),
+            _ => Err(InvalidField::new("start", "is missing or not before end")),
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Records of an older and of a newer schema are read: services of different versions run beside each other.
 
-use contracts::{ConferenceAnalytics, LikeCount, Record as _, Timestamp, Tweet, TweetLike};
+use contracts::{
+    ConferenceAnalytics, LikeCount, MinuteSeries, Record as _, Timestamp, Tweet, TweetAnalytics, TweetLike,
+    WindowResult,
+};
 
 #[test]
 fn a_tweet_is_written_in_the_original_systems_field_names_with_defaults() {
@@ -47,6 +50,57 @@ fn a_record_of_a_newer_schema_with_unknown_fields_is_read() {
     .expect("newer");
     assert_eq!(analytics.top["all"].nrs[0].count, 1);
     assert!(analytics.top["5m"].r#final);
+}
+
+#[test]
+fn results_from_before_windows_are_read_and_say_nothing_of_them() {
+    let old = ConferenceAnalytics::from_json(
+        br#"{"conference":"rustconf","tweetsStreamTime":"2026-11-22T15:04:00.000Z","tweetCount":2,"authorCount":1,
+            "likeCount":1,"top":{"all":{"final":false,"nrs":[]}}}"#,
+    )
+    .expect("older");
+    assert!(old.per_minute.is_empty() && old.hashtags.is_empty() && old.late.is_empty() && old.after_close.is_empty());
+    let old: TweetAnalytics = serde_json::from_str(
+        r#"{"eventType":"tweetAnalytics","conference":"rustconf","tweetCount":2,"authorCount":1,"likeCount":1}"#,
+    )
+    .expect("older");
+    assert_eq!((old.tweet_count, old.per_minute, old.hashtags), (2, None, vec![]));
+}
+
+#[test]
+fn a_window_is_written_with_its_defaults_and_read_without_them() {
+    let time = Timestamp::from_millis;
+    let window = WindowResult {
+        conference: "rustconf".into(),
+        size: "5m".into(),
+        start: Some(time(0)),
+        end: Some(time(300_000)),
+        ..WindowResult::default()
+    };
+    assert_eq!(
+        String::from_utf8(window.to_json()).expect("JSON is UTF-8"),
+        "{\"conference\":\"rustconf\",\"size\":\"5m\",\"start\":\"1970-01-01T00:00:00.000Z\",\
+         \"end\":\"1970-01-01T00:05:00.000Z\",\"likesFinal\":false,\"tweetsFinal\":false,\"final\":false,\"likes\":0,\
+         \"tweets\":0,\"nrs\":[],\"hashtags\":[]}"
+    );
+    assert_eq!(window.key(), "rustconf/5m/1970-01-01T00:00:00.000Z");
+    let bare =
+        br#"{"conference":"rustconf","size":"5m","start":"1970-01-01T00:00:00Z","end":"1970-01-01T00:05:00Z","new":1}"#;
+    assert_eq!(WindowResult::from_json(bare).expect("of any schema"), window);
+    for (value, field) in [
+        (&br#"{"conference":"rustconf","size":"5m","end":"1970-01-01T00:05:00Z"}"#[..], "start"),
+        (br#"{"size":"5m"}"#, "conference"),
+    ] {
+        let refused = WindowResult::from_json(value).expect_err("outside the rules").to_string();
+        assert!(refused.starts_with(field), "{refused}");
+    }
+}
+
+#[test]
+fn minutes_of_the_stream_are_numbers_in_a_row() {
+    let series = MinuteSeries { start: Some(Timestamp::from_millis(60_000)), tweets: vec![0, 2], likes: vec![7, 0] };
+    let json = serde_json::to_string(&series).expect("generated messages serialize");
+    assert_eq!(json, r#"{"start":"1970-01-01T00:01:00.000Z","tweets":[0,2],"likes":[7,0]}"#);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Creating and verifying topics, as `livewall topics` and tests do.
+//! Creating and verifying topics, and forgetting what a group has committed.
 
 use std::time::Duration;
 
@@ -53,6 +53,32 @@ pub async fn create_topics(
         }
     }
     Ok(created)
+}
+
+/// What became of a group's offsets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgotten {
+    /// They are gone, or there were none.
+    Yes,
+    /// The group has members, and keeps them.
+    InUse,
+}
+
+/// Deletes a consumer group and the offsets that it has committed.
+///
+/// # Errors
+/// Where the cluster cannot or may not.
+pub async fn forget_group(config: &KafkaConfig, group: &str) -> Result<Forgotten, KafkaError> {
+    let admin: AdminClient<Logged> = config.client().create_with_context(Logged)?;
+    let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
+    for outcome in admin.delete_groups(&[group], &options).await? {
+        match outcome {
+            Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => {}
+            Err((_, RDKafkaErrorCode::NonEmptyGroup)) => return Ok(Forgotten::InUse),
+            Err((name, code)) => return Err(KafkaError::new(format!("cannot delete group {name}: {code} [{code:?}]"))),
+        }
+    }
+    Ok(Forgotten::Yes)
 }
 
 /// Compares every topic with [`Topic::spec`] and `partitions`; returns what is wrong, one line each.

@@ -7,12 +7,13 @@
 //! - [`transaction`] has the parts of a task that reads, computes and writes exactly once;
 //! - [`Watermarks`] asks the broker where partitions begin and end, once for all who wait;
 //! - [`admin`] creates and verifies topics;
-//! - [`BareProducer`] is for benches and tests.
+//! - [`BareProducer`] and [`BareConsumer`] are for benches and tests.
 //!
 //! Settings that carry Livewall's promises (acks, idempotence, isolation level, …) are set here and cannot be overridden.
 
 pub mod admin;
 mod bare;
+mod bare_consumer;
 mod bootstrap;
 mod cluster;
 mod config;
@@ -25,6 +26,7 @@ pub mod transaction;
 mod watermarks;
 
 pub use bare::{BareProducer, BareRecord};
+pub use bare_consumer::{BareConsumer, BareMessage, BarePlace, Isolation};
 pub use cluster::{ClusterState, ClusterWatch, Layout};
 pub use config::{BadKafkaConfig, KafkaConfig, TopicsConfig};
 pub use embedded::EmbeddedBroker;

@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args as _, Command, FromArgMatches as _};
+use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 
 use crate::{BadConfig, CommonArgs, ServiceConfig, Shutdown, load, shutdown::signals, start_telemetry};
 
@@ -34,33 +34,84 @@ where
     C: ServiceConfig,
     F: Future<Output = anyhow::Result<()>>,
 {
+    match prepare(info, command(info)) {
+        Ok(Prepared { config, address, .. }) => serve_on(info, config, address, run),
+        Err(code) => code,
+    }
+}
+
+/// As [`launch`], for a service that has a tool beside it: `tool` is the subcommand that runs `work` in place of the
+/// service, with the same configuration.
+pub fn launch_with<C, F, G>(
+    info: ServiceInfo,
+    run: impl FnOnce(C, TcpListener, Shutdown) -> F,
+    tool: Command,
+    work: impl FnOnce(C, ArgMatches, Shutdown) -> G,
+) -> ExitCode
+where
+    C: ServiceConfig,
+    F: Future<Output = anyhow::Result<()>>,
+    G: Future<Output = anyhow::Result<()>>,
+{
+    match prepare(info, command(info).subcommand(tool)) {
+        Ok(Prepared { config, address, asked: None }) => serve_on(info, config, address, run),
+        Ok(Prepared { config, asked: Some(asked), .. }) => {
+            exit_code(info.name, async |shutdown| work(config, asked, shutdown).await)
+        }
+        Err(code) => code,
+    }
+}
+
+fn command(info: ServiceInfo) -> Command {
     let command = Command::new(info.name).about(info.about).version(info.version).after_help(format!(
         "Configuration: defaults, then config/{}.toml, then the environment (LIVEWALL_HTTP__LISTEN sets http.listen,\n\
          LIVEWALL_KAFKA__BROKERS sets kafka.brokers, a variable that ends in _FILE names a file with the value).\n\
          --print-config shows every option with the value in force.",
         info.name
     ));
-    let args = match CommonArgs::augment_args(command).try_get_matches() {
-        Ok(matches) => CommonArgs::from_arg_matches(&matches).expect("the matches are those of these arguments"),
-        Err(help_or_error) => {
-            let _ = help_or_error.print();
-            return ExitCode::from(if help_or_error.use_stderr() { EXIT_USAGE } else { 0 });
-        }
-    };
+    CommonArgs::augment_args(command)
+}
+
+/// What a command line and a configuration come to.
+struct Prepared<C> {
+    config: C,
+    address: SocketAddr,
+    /// Of a tool in place of the service.
+    asked: Option<ArgMatches>,
+}
+
+/// Reads them; or the exit code where there is nothing more to do.
+fn prepare<C: ServiceConfig>(info: ServiceInfo, command: Command) -> Result<Prepared<C>, ExitCode> {
+    let mut matches = command.try_get_matches().map_err(|help_or_error| {
+        let _ = help_or_error.print();
+        ExitCode::from(if help_or_error.use_stderr() { EXIT_USAGE } else { 0 })
+    })?;
+    let asked = matches.remove_subcommand().map(|(_, asked)| asked);
+    let args = CommonArgs::from_arg_matches(&matches).expect("the matches are those of these arguments");
     let prepared = load::<C>(info.name, args.config.as_deref(), env::vars()).and_then(|config| {
-        let address = config.listen_address(info.default_port, args.allow_anonymous)?;
+        // A tool listens nowhere.
+        let address = config.listen_address(info.default_port, args.allow_anonymous || asked.is_some())?;
         start_telemetry(config.log())?;
         Ok((config, address))
     });
-    let (config, address) = match prepared {
-        Ok(prepared) => prepared,
-        Err(bad) => return usage(info.name, &bad),
-    };
+    let (config, address) = prepared.map_err(|bad| usage(info.name, &bad))?;
     if args.print_config {
         let shown = serde_json::to_string_pretty(&config).expect("configurations serialize");
         println!("{shown}");
-        return ExitCode::SUCCESS;
+        return Err(ExitCode::SUCCESS);
     }
+    Ok(Prepared { config, address, asked })
+}
+
+fn serve_on<C, F>(
+    info: ServiceInfo,
+    config: C,
+    address: SocketAddr,
+    run: impl FnOnce(C, TcpListener, Shutdown) -> F,
+) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
     exit_code(info.name, async |shutdown| {
         let listener = listen(address)?;
         tracing::info!(service = info.name, version = info.version, listen = %listener.local_addr()?, "starting");

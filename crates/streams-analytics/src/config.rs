@@ -1,10 +1,14 @@
 //! Configuration of streams-analytics.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
+use crate::{
+    store::Millis,
+    windows::{WindowSpec, Windowing},
+};
 use kafka_client::{KafkaConfig, TopicsConfig};
-use serde::{Deserialize, Serialize};
-use service_shell::{BadConfig, HttpConfig, LogConfig, ServiceConfig};
+use serde::{Deserialize, Deserializer, Serialize};
+use service_shell::{BadConfig, HttpConfig, LogConfig, ServiceConfig, comma_separated};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -29,6 +33,16 @@ pub struct AnalyticsConfig {
     /// The length of top lists as readers show them, at most 100. Records carry 20 more, so that as many remain when
     /// readers leave some out.
     pub top: usize,
+    /// The windows that there are results for: sizes such as `5m`, or `1h/5m` for windows of an hour that begin every
+    /// five minutes. What they are may not change while results stand: see `streams-analytics reset`.
+    #[serde(deserialize_with = "window_specs")]
+    pub windows: Vec<WindowSpec>,
+    /// How long after its end, in stream time, a window still takes what comes late.
+    #[serde(with = "humantime_serde")]
+    pub grace: Duration,
+    /// How long a tweet takes likes, in stream time, from its first like on. Then its likes need no memory any more.
+    #[serde(with = "humantime_serde")]
+    pub like_period: Duration,
     /// How long results may wait for their commit. A commit costs the broker about 10 ms.
     #[serde(with = "humantime_serde")]
     pub commit_interval: Duration,
@@ -38,16 +52,63 @@ pub struct AnalyticsConfig {
     pub poison_ratio: f64,
 }
 
+/// In milliseconds.
+const MINUTE: Millis = 60_000;
+
 impl Default for AnalyticsConfig {
     fn default() -> Self {
-        Self { top: 10, commit_interval: Duration::from_millis(100), commit_records: 100_000, poison_ratio: 0.5 }
+        Self {
+            top: 10,
+            windows: [5, 60].map(|minutes| WindowSpec { size: minutes * MINUTE, advance: minutes * MINUTE }).to_vec(),
+            grace: Duration::from_mins(1),
+            like_period: Duration::from_hours(30 * 24),
+            commit_interval: Duration::from_millis(100),
+            commit_records: 100_000,
+            poison_ratio: 0.5,
+        }
     }
 }
 
 impl AnalyticsConfig {
+    /// What results depend on besides the input.
+    pub(crate) fn windowing(&self) -> Windowing {
+        // Bounded by the check.
+        let millis = |duration: Duration| Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX);
+        Windowing { windows: self.windows.clone(), grace: millis(self.grace), like_period: millis(self.like_period) }
+    }
+
     /// Entries of a top list on the topic.
     pub(crate) fn entries(&self) -> usize {
         self.top + 20
+    }
+}
+
+fn window_specs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<WindowSpec>, D::Error> {
+    comma_separated(deserializer)?.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect()
+}
+
+/// Most sizes of windows: each is counted for every like.
+const MOST_SIZES: usize = 8;
+
+impl AnalyticsConfig {
+    fn check_windows(&self) -> Result<(), BadConfig> {
+        let names: BTreeSet<String> = self.windows.iter().map(WindowSpec::name).collect();
+        if names.len() < self.windows.len() {
+            return Err(BadConfig::new(
+                "analytics.windows: the same size is there twice; results are told apart by it",
+            ));
+        }
+        if names.len() > MOST_SIZES {
+            return Err(BadConfig::new(format!("analytics.windows: more than {MOST_SIZES} sizes")));
+        }
+        if self.grace > Duration::from_hours(24) {
+            return Err(BadConfig::new("analytics.grace: must be at most 24h: open windows are kept in memory"));
+        }
+        let (shortest, longest) = (Duration::from_mins(1), Duration::from_hours(24 * 3650));
+        if !(shortest..=longest).contains(&self.like_period) {
+            return Err(BadConfig::new("analytics.like_period: must be 1m to 3650d"));
+        }
+        Ok(())
     }
 }
 
@@ -66,6 +127,7 @@ impl ServiceConfig for Config {
         if !(1..=100).contains(&analytics.top) {
             return Err(BadConfig::new(format!("analytics.top: is {}, must be 1 to 100", analytics.top)));
         }
+        analytics.check_windows()?;
         let (shortest, longest) = (Duration::from_millis(5), Duration::from_secs(5));
         if !(shortest..=longest).contains(&analytics.commit_interval) {
             // A transaction that is open for longer would come near its timeout.

@@ -34,9 +34,9 @@ impl Key {
         Self::of(&[conference, author])
     }
 
-    /// Of the fact that a visitor likes a tweet in a conference.
-    pub fn like(conference: &str, tweet_id: &str, visitor_id: &str) -> Self {
-        Self::of(&[conference, tweet_id, visitor_id])
+    /// Of a visitor.
+    pub fn visitor(visitor_id: &str) -> Self {
+        Self::of(&[visitor_id])
     }
 
     /// The shard that holds its entry.
@@ -60,7 +60,7 @@ impl Key {
     }
 
     fn of(parts: &[&str]) -> Self {
-        // Three identifiers of at most 64 bytes fit; only an author's name can be longer.
+        // Two identifiers of at most 64 bytes fit; only an author's name can be longer.
         let mut short = [0_u8; 256];
         let length = parts.iter().map(|part| part.len() + 1).sum::<usize>() - 1;
         if length > short.len() {
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn keys_are_the_same_for_ever() {
         assert_eq!(Key::conference("").to_bytes(), 0x99aa_06d3_0147_98d8_6001_c324_468d_497f_u128.to_be_bytes());
-        assert_eq!(Key::like("rustconf", "1", "v").to_bytes(), xxh3_128(b"rustconf/1/v").to_be_bytes());
+        assert_eq!(Key::tweet("rustconf", "1").to_bytes(), xxh3_128(b"rustconf/1").to_be_bytes());
     }
 
     #[test]

@@ -13,11 +13,13 @@ pub mod key;
 mod lag;
 mod openapi;
 pub mod record;
+pub mod reset;
 pub mod results;
 mod routes;
 pub mod store;
 mod tasks;
 pub mod topology;
+pub mod windows;
 
 use std::{
     net::TcpListener,
@@ -28,7 +30,7 @@ use std::{
 
 use actix_web::web;
 use contracts::Topic;
-use kafka_client::{BroadcastReader, ClusterWatch, Layout};
+use kafka_client::{BroadcastReader, ClusterWatch, Layout, ReaderEvent};
 use service_shell::{Health, ServiceInfo, Shutdown, serve};
 
 pub use config::{AnalyticsConfig, Config};
@@ -44,11 +46,12 @@ pub const INFO: ServiceInfo = ServiceInfo {
 };
 
 /// The topics that it reads and writes.
-const TOPICS: [Topic; 6] = [
+const TOPICS: [Topic; 7] = [
     Topic::Tweets,
     Topic::TweetLikes,
     Topic::TweetLikeCounts,
     Topic::TweetAnalytics,
+    Topic::TweetWindows,
     Topic::StreamsAnalyticsChangelog,
     Topic::DeadLetters,
 ];
@@ -82,7 +85,7 @@ struct Threads {
     tasks: JoinHandle<()>,
     /// The tasks have committed and closed.
     ended: mpsc::Receiver<()>,
-    reader: BroadcastReader,
+    readers: [BroadcastReader; 2],
 }
 
 impl StreamsAnalytics {
@@ -96,7 +99,8 @@ impl StreamsAnalytics {
         describe_metrics();
         let watch = ClusterWatch::start(&config.kafka, &config.topics.prefix, &TOPICS, shutdown.clients())?;
         let board = Arc::new(Board::default());
-        let analytics = web::Data::new(Analytics::new(Arc::clone(&board), config.analytics.top));
+        let analytics =
+            web::Data::new(Analytics::new(Arc::clone(&board), config.analytics.top, config.analytics.windows.clone()));
         let service = Self { watch, status: Arc::default(), board, analytics, threads: Arc::default() };
         let (watch, status, board) = (service.watch.clone(), Arc::clone(&service.status), Arc::clone(&service.board));
         let (config, shutdown, threads) = (config.clone(), shutdown.clone(), Arc::clone(&service.threads));
@@ -133,7 +137,7 @@ impl StreamsAnalytics {
                 let _ = threads.tasks.join();
             }
         }
-        threads.reader.join();
+        threads.readers.into_iter().for_each(BroadcastReader::join);
     }
 }
 
@@ -146,9 +150,15 @@ impl Threads {
         shutdown: &Shutdown,
     ) -> anyhow::Result<Self> {
         lag::watch(config, layout, Arc::clone(&status), shutdown.clients())?;
-        let topic = Topic::TweetAnalytics.with_prefix(&config.topics.prefix);
-        let handler = move |event: kafka_client::ReaderEvent<'_>| board.take(event);
-        let reader = BroadcastReader::start(&config.kafka, topic, layout, shutdown.clients(), handler)?;
+        let windows = Arc::clone(&board);
+        let read = |topic: Topic, handler: Box<dyn FnMut(ReaderEvent<'_>) + Send>| {
+            let topic = topic.with_prefix(&config.topics.prefix);
+            BroadcastReader::start(&config.kafka, topic, layout, shutdown.clients(), handler)
+        };
+        let readers = [
+            read(Topic::TweetAnalytics, Box::new(move |event| board.take_analytics(event)))?,
+            read(Topic::TweetWindows, Box::new(move |event| windows.take_windows(event)))?,
+        ];
         let (sender, ended) = mpsc::channel();
         let failing = shutdown.clone();
         let tasks = tasks::start(config, layout, status, shutdown.clients(), move |outcome| {
@@ -157,19 +167,23 @@ impl Threads {
             }
             let _ = sender.send(());
         })?;
-        Ok(Self { tasks, ended, reader })
+        Ok(Self { tasks, ended, readers })
     }
 }
 
 fn describe_metrics() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_counter!("analytics_records_total", "Input records by topic and by whether they were news");
+    describe_counter!(
+        "analytics_late_total",
+        "Likes that a window or a tweet no longer takes: late, taken back after_close, of a closed tweet"
+    );
     describe_counter!("analytics_dead_letters_total", "Input records that could not be processed");
     describe_counter!("analytics_commits_total", "Transactions that were committed");
     describe_histogram!("analytics_commit_seconds", Unit::Seconds, "How long a transaction took, from begin to commit");
     describe_counter!("analytics_aborts_total", "Transactions that were aborted and done again");
     describe_counter!("analytics_restores_total", "States that were read back from the changelog");
     describe_histogram!("analytics_restore_seconds", Unit::Seconds, "How long reading a state back took");
-    describe_gauge!("analytics_state_entries", "Entries in memory, by kind");
+    describe_gauge!("analytics_state_entries", "Entries in memory, by partition and kind");
     describe_gauge!("analytics_lag_records", "Input records that are not committed yet, by topic and partition");
 }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use streams_analytics::{INFO, reset, run};
+
 fn main() -> ExitCode {
-    service_shell::launch(streams_analytics::INFO, streams_analytics::run)
+    service_shell::launch_with(INFO, run, reset::command(), reset::run)
 }

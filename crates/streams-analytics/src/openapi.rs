@@ -16,7 +16,15 @@ pub(crate) fn document() -> String {
 #[openapi(
     info(title = "streams-analytics", description = "Running totals and top lists of conferences."),
     paths(routes::get_conference, routes::get_top, routes::get_openapi),
-    components(schemas(ConferenceAnalyticsBody, ListBody, TopListBody, RankedTweetBody, ProblemBody))
+    components(schemas(
+        ConferenceAnalyticsBody,
+        ListBody,
+        TopListBody,
+        RankedTweetBody,
+        MinuteBody,
+        HashtagBody,
+        ProblemBody
+    ))
 )]
 struct Document;
 
@@ -40,8 +48,42 @@ pub(crate) struct ConferenceAnalyticsBody {
     author_count: u32,
     /// Likes that stand now.
     like_count: u32,
-    /// The most liked posts, by window: `all` is all time.
+    /// The most liked posts: `all` of all time, and by size those of the newest window.
     top: BTreeMap<String, ListBody>,
+    /// Likes that came too late for a window, by size; and under `closed` those of posts that no longer take likes.
+    late: BTreeMap<String, u32>,
+    /// Likes taken back after a window that they count in had closed, by size.
+    after_close: BTreeMap<String, u32>,
+    /// The newest 60 minutes, oldest first; one without posts and likes is left out.
+    per_minute: Vec<MinuteBody>,
+    /// The most frequent hashtags first.
+    hashtags: Vec<HashtagBody>,
+}
+
+/// One minute.
+#[derive(ToSchema)]
+#[schema(as = MinuteCounts)]
+#[expect(dead_code, reason = "only describes contracts::MinuteCounts")]
+pub(crate) struct MinuteBody {
+    /// When it began.
+    #[schema(example = "2026-11-22T15:04:00.000Z")]
+    start: String,
+    /// Distinct posts.
+    tweets: u32,
+    /// Likes since this minute that stand, or stood when it closed.
+    likes: u32,
+}
+
+/// How many posts have a hashtag.
+#[derive(ToSchema)]
+#[schema(as = HashtagCount)]
+#[expect(dead_code, reason = "only describes contracts::HashtagCount")]
+pub(crate) struct HashtagBody {
+    /// In lower case, without `#`.
+    #[schema(example = "rust")]
+    hashtag: String,
+    /// Distinct posts.
+    count: u32,
 }
 
 /// The most liked posts of a window.
@@ -89,7 +131,7 @@ pub(crate) struct RankedTweetBody {
     tweet_id: String,
     /// Its conference.
     conference: String,
-    /// How many like it now.
+    /// How many like it now; in a window: of the likes that were given within it.
     count: u32,
     /// Plain text; empty until the post itself is known.
     text: String,
@@ -110,6 +152,9 @@ mod tests {
         for path in ["/analytics/{conference}", "/analytics/{conference}/top", "/analytics/openapi.json"] {
             assert!(json["paths"][path].is_object(), "{path}");
         }
+        let parameters = json["paths"]["/analytics/{conference}/top"]["get"]["parameters"].as_array().expect("a list");
+        let names: Vec<_> = parameters.iter().filter_map(|parameter| parameter["name"].as_str()).collect();
+        assert_eq!(names, ["conference", "window", "n", "start"]);
         for reference in text.split("\"#/components/schemas/").skip(1) {
             let name = reference.split('"').next().expect("a quoted reference");
             assert!(json["components"]["schemas"][name].is_object(), "{name}");

@@ -7,7 +7,7 @@ use contracts::{Timestamp, Tweet, TweetLike};
 use crate::{
     key::Key,
     record::{Fact, Record},
-    store::{Millis, Post, Store},
+    store::{FactKey, Like, Millis, Post, Store},
 };
 
 /// How far a producer's clock may run ahead of the broker's: one that is wrong by more cannot carry a conference into
@@ -25,6 +25,12 @@ pub struct Out {
     pub tweets: Tally,
     /// Records of `tweet-likes`.
     pub likes: Tally,
+    /// Windows for which a like came too late.
+    pub late: u64,
+    /// Windows that a like stays in although it was taken back, because they had closed.
+    pub after_close: u64,
+    /// Likes, also taken back ones, of tweets that take none any more.
+    pub closed: u64,
 }
 
 /// Records by whether they were news.
@@ -50,7 +56,10 @@ impl Tally {
 pub fn process(store: &mut Store, record: &Record, out: &mut Out) {
     match &record.fact {
         Fact::Tweet(tweet) => out.tweets.note(process_tweet(store, tweet, record.appended)),
-        Fact::Like(like) => out.likes.note(process_like(store, like, record.appended)),
+        Fact::Like(like) => {
+            let news = process_like(store, like, record.appended, out);
+            out.likes.note(news);
+        }
     }
 }
 
@@ -62,47 +71,66 @@ fn event_time(told: Option<Timestamp>, appended: Millis) -> Millis {
 /// A tweet is a fact (conference, tweetId): the first delivery counts, a repeated one changes nothing.
 fn process_tweet(store: &mut Store, tweet: &Tweet, appended: Millis) -> bool {
     let name = tweet.tag_filter.as_str();
-    let conference = Key::conference(name);
-    let key = Key::tweet(name, &tweet.tweet_id);
+    let conference = store.conference_or_new(name);
     let time = event_time(tweet.created_at, appended);
-    let news = store.tweet(key).is_none_or(|known| known.post.is_none());
-    let mut new_author = false;
-    if news {
-        let post = Post { text: shown(&tweet.text).into(), author: shown(&tweet.author).into() };
-        store.change_tweet(key, conference, &tweet.tweet_id).post = Some(Arc::new(post));
-        new_author = !tweet.author.is_empty() && store.add_author(Key::author(name, &tweet.author));
+    let known = store.conference(conference).and_then(|known| known.totals.tweets_time);
+    let stream_time = known.map_or(time, |known| known.max(time));
+    if known != Some(stream_time) {
+        store.change_conference(conference).0.totals.tweets_time = Some(stream_time);
     }
-    let stream_time = store.conference(conference).and_then(|known| known.tweets_stream_time);
-    if news || stream_time.is_none_or(|stream_time| stream_time < time) {
-        let totals = store.change_conference(conference, name);
-        totals.tweets_stream_time = stream_time.max(Some(time));
-        totals.tweets += u32::from(news);
-        totals.authors += u32::from(new_author);
+    let index = store.tweet_or_new(conference, &tweet.tweet_id);
+    if store.tweet(index).is_some_and(|known| known.post.is_some()) {
+        return false;
     }
-    news
+    let post = Post { text: shown(&tweet.text).into(), author: shown(&tweet.author).into() };
+    store.change_tweet(index).post = Some(Arc::new(post));
+    let new_author = !tweet.author.is_empty() && store.add_author(Key::author(name, &tweet.author));
+    let (conference, windowing) = store.change_conference(conference);
+    conference.totals.authors += u32::from(new_author);
+    conference.tweet(windowing, &tweet.hashtag, time, stream_time);
+    true
 }
 
 /// A like is a fact (conference, tweetId, visitor) in log order: it stands since the record that made it stand, until one
-/// that takes it back. It counts whether or not the tweet has been seen.
-fn process_like(store: &mut Store, like: &TweetLike, appended: Millis) -> bool {
+/// that takes it back. It counts whether or not the tweet has been seen, and not after the tweet's time is over.
+fn process_like(store: &mut Store, like: &TweetLike, appended: Millis, out: &mut Out) -> bool {
     let name = like.conference.as_str();
-    let conference = Key::conference(name);
-    let fact = Key::like(name, &like.tweet_id, &like.visitor_id);
+    let conference = store.conference_or_new(name);
     let time = event_time(like.at, appended);
-    let news = if like.liked { store.add_like(fact, time) } else { store.remove_like(fact) };
-    if news {
-        let tweet = store.change_tweet(Key::tweet(name, &like.tweet_id), conference, &like.tweet_id);
-        step(&mut tweet.count, like.liked);
+    let known = store.conference(conference).and_then(|known| known.totals.likes_time);
+    let stream_time = known.map_or(time, |known| known.max(time));
+    if known != Some(stream_time) {
+        store.change_conference(conference).0.totals.likes_time = Some(stream_time);
     }
-    let stream_time = store.conference(conference).and_then(|known| known.likes_stream_time);
-    if news || stream_time.is_none_or(|stream_time| stream_time < time) {
-        let totals = store.change_conference(conference, name);
-        totals.likes_stream_time = stream_time.max(Some(time));
-        if news {
-            step(&mut totals.likes, like.liked);
+    let tweet = match store.find_tweet(name, &like.tweet_id) {
+        Some(tweet) => tweet,
+        None if like.liked => store.tweet_or_new(conference, &like.tweet_id),
+        None => return false,
+    };
+    let like_period = store.windowing.like_period;
+    let first_like = store.tweet(tweet).and_then(|tweet| tweet.first_like);
+    if first_like.is_some_and(|first| stream_time >= first.saturating_add(like_period)) {
+        let (conference, _) = store.change_conference(conference);
+        conference.totals.closed = conference.totals.closed.saturating_add(1);
+        out.closed += 1;
+        return false;
+    }
+    let fact = FactKey::new(tweet, &like.visitor_id);
+    if like.liked {
+        if !store.add_like(fact, Like { since: time, accepted: stream_time }) {
+            return false;
         }
+        if first_like.is_none() {
+            store.change_tweet(tweet).first_like = Some(stream_time);
+        }
+        let (conference, windowing) = store.change_conference(conference);
+        out.late += u64::from(conference.like(windowing, tweet, time, stream_time));
+    } else {
+        let Some(taken) = store.remove_like(fact) else { return false };
+        let (conference, windowing) = store.change_conference(conference);
+        out.after_close += u64::from(conference.unlike(windowing, tweet, taken, stream_time));
     }
-    news
+    true
 }
 
 /// The beginning of a text, as much as is kept for lists.
@@ -110,13 +138,10 @@ fn shown(text: &str) -> &str {
     text.char_indices().nth(SHOWN_CHARS).map_or(text, |(end, _)| &text[..end])
 }
 
-fn step(count: &mut u32, up: bool) {
-    *count = if up { count.saturating_add(1) } else { count.saturating_sub(1) };
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::windows::Windowing;
 
     fn like(liked: bool, at: Millis) -> Record {
         let like = TweetLike {
@@ -129,10 +154,14 @@ mod tests {
         Record { appended: at, fact: Fact::Like(like) }
     }
 
+    fn store(windows: &[&str]) -> Store {
+        let windows = windows.iter().map(|text| text.parse().expect("a window")).collect();
+        Store::new(Arc::new(Windowing { windows, grace: 2_000, like_period: 100_000 }))
+    }
+
     #[test]
     fn a_like_stands_since_the_record_that_made_it_stand() {
-        let (mut store, mut out) = (Store::default(), Out::default());
-        let fact = Key::like("rustconf", "1", "v");
+        let (mut store, mut out) = (store(&[]), Out::default());
         for (record, since) in [
             (like(true, 5_000), Some(5_000)),
             (like(true, 4_000), Some(5_000)),
@@ -140,9 +169,41 @@ mod tests {
             (like(true, 2_000), Some(2_000)),
         ] {
             process(&mut store, &record, &mut out);
+            let fact = FactKey::new(store.find_tweet("rustconf", "1").expect("liked"), "v");
             assert_eq!(store.like(fact).map(|like| like.since), since);
         }
         assert_eq!(out.likes, Tally { news: 3, repeats: 1 });
+    }
+
+    #[test]
+    fn a_like_counts_in_its_windows_until_they_close() {
+        let (mut store, mut out) = (store(&["10s"]), Out::default());
+        let likes = |store: &Store| {
+            let conference = store.conference(0).expect("liked");
+            let windows = conference.series[0].windows().iter().map(|window| (window.start, window.likes)).collect();
+            (windows, conference.totals.late[0], conference.totals.after_close[0])
+        };
+        process(&mut store, &like(true, 5_000), &mut out);
+        assert_eq!(likes(&store), (vec![(0, 1)], 0, 0));
+        process(&mut store, &like(false, 11_999), &mut out);
+        assert_eq!(likes(&store), (vec![(0, 0)], 0, 0), "taken back within the grace");
+        process(&mut store, &like(true, 5_000), &mut out);
+        process(&mut store, &like(false, 12_000), &mut out);
+        assert_eq!(likes(&store), (vec![(0, 1)], 0, 1), "taken back after the close");
+        process(&mut store, &like(true, 5_000), &mut out);
+        assert_eq!(likes(&store), (vec![(0, 1)], 1, 1), "late");
+        process(&mut store, &like(false, 12_000), &mut out);
+        assert_eq!(likes(&store), (vec![(0, 1)], 1, 1), "what was late never counted");
+    }
+
+    #[test]
+    fn a_tweet_takes_likes_for_its_period_from_the_first_on() {
+        let (mut store, mut out) = (store(&[]), Out::default());
+        process(&mut store, &like(true, 5_000), &mut out);
+        process(&mut store, &like(false, 104_999), &mut out);
+        assert_eq!(store.conference(0).map(|c| (c.totals.likes, c.totals.closed)), Some((0, 0)));
+        process(&mut store, &like(true, 105_000), &mut out);
+        assert_eq!(store.conference(0).map(|c| (c.totals.likes, c.totals.closed)), Some((0, 1)));
     }
 
     #[test]
@@ -160,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_repeat_that_does_not_advance_time_touches_nothing() {
-        let (mut store, mut out) = (Store::default(), Out::default());
+        let (mut store, mut out) = (store(&["10s"]), Out::default());
         process(&mut store, &like(true, 5_000), &mut out);
         store.commit();
         process(&mut store, &like(true, 4_000), &mut out);

@@ -4,10 +4,12 @@ import { Badge } from './badge.js';
 import { foldBoards } from './boards.js';
 import { Feed } from './feed.js';
 import { Filter } from './filter.js';
+import { Hashtags } from './hashtags.js';
 import { Keyboard } from './keyboard.js';
 import { Likes } from './likes.js';
 import { Notices } from './notice.js';
 import { grouped } from './numbers.js';
+import { Pulse } from './pulse.js';
 import { Recent } from './recent.js';
 import { Place } from './scroll.js';
 import { fetchSnapshot } from './snapshot.js';
@@ -15,6 +17,7 @@ import { Stream } from './stream.js';
 import { ownThemeButton } from './theme.js';
 import { Top } from './top.js';
 import { Totals } from './totals.js';
+import { Windows } from './windows.js';
 
 const by = (id) => document.getElementById(id);
 const list = by('feed');
@@ -22,7 +25,11 @@ const list = by('feed');
 const badge = new Badge(by('state'));
 const notices = new Notices(by('notices'));
 const totals = new Totals({ section: by('totals'), suggestions: by('known-conferences') });
+const pulse = new Pulse(by('pulse'));
 const top = new Top(by('top'));
+const windows = new Windows(by('windows'));
+const hashtags = new Hashtags(by('hashtags'));
+const tables = [totals, pulse, top, windows, hashtags];
 const recent = new Recent(by('recent'));
 const likes = new Likes({
   onChange: (key) => feed.likeChanged(key),
@@ -39,8 +46,9 @@ const stream = new Stream({
   onReset: showReset,
   handlers: {
     tweetEvent: (data) => feed.add(data),
-    tweetAnalytics: (data) => totals.set(data),
+    tweetAnalytics: showAnalytics,
     tweetLikesAnalytics: (data) => top.set(data),
+    tweetWindow: (data) => windows.set(data),
     tweetLikes: (data) => Array.isArray(data.counts) && data.counts.forEach((entry) => likes.counted(entry)),
     tweetLiked: (data) => recent.add(data),
   },
@@ -60,18 +68,22 @@ function streamAddress(lastEventId) {
   return `updates?${query}`;
 }
 
+function showAnalytics(data) {
+  totals.set(data);
+  pulse.set(data);
+  windows.setTime(data);
+  hashtags.set(data);
+}
+
 function showReset() {
   notices.show('The connection lost its place. The posts are being fetched anew.');
   // The new stream brings every table; until then the old figures stay in sight.
-  totals.forget({ show: false });
-  top.forget({ show: false });
+  for (const table of tables) table.forget({ show: false });
 }
 
 function changeView() {
   feed.clear();
-  totals.forget();
-  top.forget();
-  recent.forget();
+  for (const table of [...tables, recent]) table.forget();
   scrollTo({ top: 0, behavior: 'instant' });
   showSubject();
   stream.start();

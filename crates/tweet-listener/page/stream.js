@@ -13,7 +13,7 @@ const LOOK_EVERY_MS = 2_000;
 const SETTLED_MS = 1_000; // an answer that only says "come back later" opens and closes at once; that is not live
 const RESET_SPREAD_MS = 300; // a reset may reach every open page in the same instant
 const RESETS_APART_MS = 30_000;
-const NAMED = ['tweetLikes', 'tweetLiked', 'reset', 'ping'];
+const NAMED = ['tweetLikes', 'tweetLiked', 'tweetWindow', 'reset', 'ping'];
 
 export class Stream {
   #load;

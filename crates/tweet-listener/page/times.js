@@ -25,3 +25,36 @@ export function fillTime(node, text) {
   node.textContent = relative(at, Date.now());
   return at;
 }
+
+const hourAndMinute = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const withDay = new Intl.DateTimeFormat('en', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+
+/** 15:04 */
+export const clock = (at) => hourAndMinute.format(at);
+
+/** Fills a <time> with the hour and minute. */
+export function fillClock(node, at) {
+  const iso = new Date(at).toISOString();
+  if (node.dateTime === iso) return;
+  node.dateTime = iso;
+  node.title = absolute.format(at);
+  node.textContent = clock(at);
+}
+
+/** Fills the two <time>s of a span; on another day than today's the day stands before them. */
+export function fillSpan(node, start, end) {
+  const [from, to] = node.querySelectorAll('time');
+  fillClock(from, start);
+  fillClock(to, end);
+  const day = (at) => new Date(at).toDateString();
+  const today = day(Date.now());
+  if (day(start) !== today) from.textContent = withDay.format(start);
+  if (day(end) !== day(start)) to.textContent = withDay.format(end);
+}
+
+/** How long something is, in its greatest whole unit: 5 min, 1 hr. */
+export function length(milliseconds) {
+  const units = [[DAY, 'day'], [HOUR, 'hour'], [MINUTE, 'minute'], [1_000, 'second']];
+  const [size, unit] = units.find(([each]) => milliseconds % each === 0) ?? [1_000, 'second'];
+  return new Intl.NumberFormat('en', { style: 'unit', unit, maximumFractionDigits: 1 }).format(milliseconds / size);
+}

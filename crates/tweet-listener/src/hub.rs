@@ -17,7 +17,7 @@ use crate::{
     frame::Event,
     position::{Position, StreamIds},
     ring::Lapped,
-    tables::Tables,
+    tables::{TableEvent, Tables},
     tweet_log::{Appended, Entry, LogBounds, TweetLog},
 };
 
@@ -25,6 +25,8 @@ use crate::{
 const SNAPSHOT_TWEETS: usize = 200;
 /// Under a load that never pauses, viewers are woken this often.
 const BUSY_TICK: Duration = Duration::from_millis(5);
+/// Changed windows are sent this often: one like changes the lists of all sizes, and texts make them long.
+const WINDOWS_TICK: Duration = Duration::from_secs(1);
 
 /// Shared by the feed, which writes, and all viewers, which read; no lock is held while anything is waited for.
 pub struct Hub {
@@ -44,6 +46,7 @@ struct Wall {
     /// When the first frame came for which nobody was woken yet.
     unwoken: Option<Instant>,
     tables_sent: Instant,
+    windows_sent: Instant,
 }
 
 /// What stands between a viewer and the live stream.
@@ -91,6 +94,7 @@ impl Hub {
                 live: false,
                 unwoken: None,
                 tables_sent: Instant::now(),
+                windows_sent: Instant::now(),
             }),
             arrivals: Notify::new(),
             ids,
@@ -184,14 +188,18 @@ impl Hub {
     }
 
     fn send_tables(&self, wall: &mut Wall) {
-        if !wall.live || wall.tables_sent.elapsed() < self.tick || !wall.tables.has_changes() {
+        if !wall.live || wall.tables_sent.elapsed() < self.tick {
             return;
         }
-        wall.tables_sent = Instant::now();
-        for (conference, events) in wall.tables.take_changes(&wall.log) {
-            for event in events {
-                wall.channels.publish(&conference, |html| event.frame(html));
-            }
+        if wall.tables.has_changes() {
+            wall.tables_sent = Instant::now();
+            let changes = wall.tables.take_changes(&wall.log);
+            publish(&mut wall.channels, changes);
+        }
+        if wall.tables.has_changed_windows() && wall.windows_sent.elapsed() >= WINDOWS_TICK {
+            wall.windows_sent = Instant::now();
+            let changes = wall.tables.take_changed_windows();
+            publish(&mut wall.channels, changes);
         }
     }
 
@@ -285,6 +293,14 @@ impl Hub {
     /// How many distinct filters are watched.
     pub fn channel_count(&self) -> usize {
         self.wall().channels.len()
+    }
+}
+
+fn publish(channels: &mut Channels, changes: Vec<(Conference, Vec<TableEvent>)>) {
+    for (conference, events) in changes {
+        for event in events {
+            channels.publish(&conference, |html| event.frame(html));
+        }
     }
 }
 

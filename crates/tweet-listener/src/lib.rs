@@ -1,7 +1,7 @@
 //! From the topics to every open page: the stream of Server-Sent Events, the newest posts, and the page itself.
 //!
 //! `run → routes → viewer` is the way of a request, `feed → hub` that of a record. The pure core (`position`, `filter`,
-//! `frame`, `ring`, `channels`, `tweet_log`, `recent`, `tables`) knows neither Kafka's client nor HTTP nor the clock.
+//! `frame`, `ring`, `channels`, `tweet_log`, `recent`, `tables`, `windows`, `minutes`) knows neither Kafka's client nor HTTP nor the clock.
 
 mod admission;
 mod channels;
@@ -10,6 +10,7 @@ mod feed;
 mod filter;
 mod frame;
 mod hub;
+mod minutes;
 mod page;
 mod position;
 mod recent;
@@ -19,6 +20,7 @@ mod routes;
 mod tables;
 mod tweet_log;
 mod viewer;
+mod windows;
 
 use std::{net::TcpListener, sync::Arc};
 

@@ -10,17 +10,19 @@ use contracts::{
 use crate::{
     filter::Filter,
     frame::Event,
+    minutes::series,
     tweet_log::{Entry, TweetLog},
+    windows::Windows,
 };
 
 /// Entries of a top list that viewers get; the topic carries more, for readers that leave some out.
-const TOP: usize = 10;
+pub(crate) const TOP: usize = 10;
 /// Counts of one conference in one change event: with the tick it bounds a viewer's bandwidth, whatever the like rate.
 const COUNTS_PER_CHANGE: usize = 50;
 /// `tweetLiked` events of one conference in one change.
 const LIKED_PER_CHANGE: usize = 5;
 /// Conferences in one change.
-const CONFERENCES_PER_CHANGE: usize = 200;
+pub(crate) const CONFERENCES_PER_CHANGE: usize = 200;
 /// The window whose top list is the unnamed `tweetLikesAnalytics`.
 const WINDOW: &str = "all";
 
@@ -60,6 +62,8 @@ pub struct Tables {
     conferences: HashMap<Conference, ConferenceTable>,
     /// Conferences with changes, first changed first.
     changed: VecDeque<Conference>,
+    /// Apart from the others, because they are sent less often.
+    windows: Windows,
 }
 
 impl Tables {
@@ -93,6 +97,10 @@ impl Tables {
             tweet_count: analytics.tweet_count,
             author_count: analytics.author_count,
             like_count: analytics.like_count,
+            tweets_stream_time: analytics.tweets_stream_time,
+            likes_stream_time: analytics.likes_stream_time,
+            per_minute: series(&analytics.per_minute, analytics.tweets_stream_time.max(analytics.likes_stream_time)),
+            hashtags: analytics.hashtags.into_iter().take(TOP).collect(),
         };
         let mut top = analytics.top.remove(WINDOW).map(|list| list.nrs).unwrap_or_default();
         top.truncate(TOP);
@@ -101,8 +109,9 @@ impl Tables {
         table.totals = Some(totals);
         table.top = top;
         if table.totals_changed || table.top_changed {
-            queue(&mut self.changed, table, conference);
+            queue(&mut self.changed, table, conference.clone());
         }
+        self.windows.set(&conference, analytics.top);
     }
 
     /// The count of a tweet; `None` where nobody has ever liked it.
@@ -115,8 +124,14 @@ impl Tables {
         !self.changed.is_empty()
     }
 
+    /// The same for windows.
+    pub fn has_changed_windows(&self) -> bool {
+        self.windows.have_changes()
+    }
+
     /// Forgets what has changed: nobody was there to see it.
     pub fn discard_changes(&mut self) {
+        self.windows.discard_changes();
         for conference in self.changed.drain(..) {
             if let Some(table) = self.conferences.get_mut(&conference) {
                 table.changed_counts.clear();
@@ -144,6 +159,11 @@ impl Tables {
         changes
     }
 
+    /// The same for windows.
+    pub fn take_changed_windows(&mut self) -> Vec<(Conference, Vec<TableEvent>)> {
+        self.windows.take_changes()
+    }
+
     /// The present value of everything that belongs to `newest` or that `filter` names.
     pub fn snapshot(&self, filter: &Filter, newest: &[std::sync::Arc<Entry>]) -> Vec<TableEvent> {
         let mut conferences: Vec<&Conference> =
@@ -165,6 +185,7 @@ impl Tables {
             if table.totals.is_some() {
                 events.push(table.top_event(conference));
             }
+            events.extend(self.windows.snapshot(conference));
         }
         events
     }
@@ -243,7 +264,8 @@ fn unnamed(message: &impl serde::Serialize) -> TableEvent {
     TableEvent { name: None, json: json(message) }
 }
 
-fn named(name: &'static str, message: &impl serde::Serialize) -> TableEvent {
+/// An event with a name.
+pub(crate) fn named(name: &'static str, message: &impl serde::Serialize) -> TableEvent {
     TableEvent { name: Some(name), json: json(message) }
 }
 

@@ -151,11 +151,12 @@ impl TransactionalProducer {
         self.bootstrap.remind(self.inner.client());
     }
 
-    /// Sends a record; waits where the queue is full.
+    /// Sends a record; waits where the queue is full. Returns its place among the transaction's records, at which
+    /// [`Self::delivered`] tells its offset.
     ///
     /// # Errors
     /// [`TransactionError`].
-    pub fn send(&self, record: OutRecord<'_>) -> Result<(), TransactionError> {
+    pub fn send(&self, record: OutRecord<'_>) -> Result<usize, TransactionError> {
         let headers = record
             .headers
             .iter()
@@ -170,7 +171,7 @@ impl TransactionalProducer {
         outgoing.payload = record.value;
         loop {
             match self.inner.send(outgoing) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(Reports::place(ticket)),
                 Err((error, refused)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
                     outgoing = refused;
                     thread::sleep(Duration::from_millis(1));
@@ -209,6 +210,14 @@ impl TransactionalProducer {
             self.remind();
             Ok(self.inner.send_offsets_to_transaction(&list, &metadata, Timeout::Never)?)
         })?;
+        self.commit_records()
+    }
+
+    /// Commits what was sent, without offsets.
+    ///
+    /// # Errors
+    /// [`TransactionError`].
+    pub fn commit_records(&self) -> Result<(), TransactionError> {
         again(|| {
             self.remind();
             Ok(self.inner.commit_transaction(Timeout::Never)?)

@@ -55,6 +55,11 @@ impl Reports {
         (usize::try_from(board.transaction).unwrap_or(0) << 32) | index
     }
 
+    /// A ticket's place among those of its transaction.
+    pub(super) fn place(ticket: usize) -> usize {
+        ticket & 0xffff_ffff
+    }
+
     /// Waits until everything sent has arrived; its offsets by order of sending. Calls `meanwhile` every second.
     pub(super) fn wait(&self, meanwhile: impl Fn()) -> Result<Vec<i64>, ClientError> {
         let mut board = self.board();
@@ -91,7 +96,7 @@ impl ProducerContext for Reports {
         }
         match report {
             Ok(message) => {
-                if let Some(offset) = board.offsets.get_mut(ticket & 0xffff_ffff) {
+                if let Some(offset) = board.offsets.get_mut(Self::place(ticket)) {
                     *offset = message.offset();
                 }
             }

@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod bad_start;
+mod boards;
 mod broker_trouble;
 mod browser;
 mod curl;

@@ -1,109 +1,251 @@
-//! Entries of the state as they are written down.
+//! Entries of the state as they are written down, and put back.
 
 use std::sync::Arc;
 
-use contracts::{ConferenceState, Entries, Post as PostState, TweetState};
+use contracts::{ConferenceState, CountList, Entries, Post as PostState, TweetState, WindowState};
+use prost::{
+    Message as _,
+    bytes::{Buf, BufMut},
+    encoding::{decode_varint, encode_varint},
+};
 
 use super::Unrestorable;
 use crate::{
     key::Key,
-    store::{Conference, Like, Post, Store, Tweet},
+    store::{Conference, Counts, FactKey, Like, Minute, Post, Ranked, Store, Tweet},
 };
 
-/// A like as it is written: its key and since when.
-const LIKE_BYTES: usize = Key::BYTES + 8;
-
-/// What protobuf adds to the texts of a conference or a tweet, at most.
-const FRAMING: usize = 64;
+/// Counts and hashtags that stand together, so that a large conference comes in several parts.
+const PART: usize = 10_000;
 
 /// Entries on their way into a record, with about as many bytes as they will take.
 #[derive(Default)]
 pub(super) struct Written {
     pub(super) entries: Entries,
     pub(super) removed_likes: Vec<u8>,
-    pub(super) bytes: usize,
+    other_bytes: usize,
+    /// Of the like before.
+    since: i64,
 }
 
 impl Written {
-    pub(super) fn conference(&mut self, conference: &Conference) {
-        self.bytes += conference.name.len() + FRAMING;
-        self.entries.conferences.push(ConferenceState {
-            conference: conference.name.to_string(),
-            tweet_count: conference.tweets,
-            author_count: conference.authors,
-            like_count: conference.likes,
-            tweets_stream_time: conference.tweets_stream_time,
-            likes_stream_time: conference.likes_stream_time,
-        });
+    pub(super) fn bytes(&self) -> usize {
+        self.other_bytes + self.entries.likes.len() + self.entries.authors.len() + self.removed_likes.len()
     }
 
-    pub(super) fn tweet(&mut self, tweet: &Tweet, store: &Store) {
-        let conference = store.conference(tweet.conference).map(|c| c.name.to_string()).unwrap_or_default();
+    pub(super) fn conference(&mut self, part: ConferenceState) {
+        self.other_bytes += part.encoded_len();
+        self.entries.conferences.push(part);
+    }
+
+    pub(super) fn window(&mut self, part: WindowState) {
+        self.other_bytes += part.encoded_len();
+        self.entries.windows.push(part);
+    }
+
+    pub(super) fn tweet(&mut self, index: u32, tweet: &Tweet) {
         let post = tweet.post.as_ref();
-        self.bytes += conference.len() + tweet.id.len() + FRAMING;
-        self.bytes += post.map_or(0, |post| post.text.len() + post.author.len());
-        self.entries.tweets.push(TweetState {
-            conference,
+        let state = TweetState {
+            index,
+            conference: tweet.conference,
             tweet_id: tweet.id.to_string(),
-            count: tweet.count,
             post: post.map(|post| PostState { text: post.text.to_string(), author: post.author.to_string() }),
-        });
+            first_like: tweet.first_like,
+        };
+        self.other_bytes += state.encoded_len();
+        self.entries.tweets.push(state);
     }
 
     pub(super) fn author(&mut self, author: Key) {
-        self.bytes += Key::BYTES;
         self.entries.authors.extend_from_slice(&author.to_bytes());
     }
 
-    pub(super) fn like(&mut self, key: Key, like: Like) {
-        self.bytes += LIKE_BYTES;
-        self.entries.likes.extend_from_slice(&key.to_bytes());
-        self.entries.likes.extend_from_slice(&like.since.to_be_bytes());
+    pub(super) fn like(&mut self, key: FactKey, like: Like) {
+        let likes = &mut self.entries.likes;
+        encode_varint(u64::from(key.tweet), likes);
+        likes.put_slice(&key.visitor_bytes());
+        encode_varint(zigzag(like.since.wrapping_sub(self.since)), likes);
+        encode_varint(u64::try_from(like.accepted.saturating_sub(like.since)).unwrap_or(0), likes);
+        self.since = like.since;
     }
 
-    pub(super) fn removed_like(&mut self, key: Key) {
-        self.bytes += Key::BYTES;
-        self.removed_likes.extend_from_slice(&key.to_bytes());
+    pub(super) fn removed_like(&mut self, key: FactKey) {
+        encode_varint(u64::from(key.tweet), &mut self.removed_likes);
+        self.removed_likes.put_slice(&key.visitor_bytes());
     }
+}
+
+/// A conference in parts: what is new or changed in it, or all.
+pub(super) fn conference_parts(
+    index: u32,
+    conference: &Conference,
+    new: bool,
+) -> impl Iterator<Item = ConferenceState> {
+    let (liked, tagged) = (counted(&conference.liked, new), counted(&conference.tagged, new));
+    let (first_tag, tags) = conference.tags(new);
+    let totals = &conference.totals;
+    let minutes: Vec<Minute> = totals.minutes.all().to_vec();
+    let parts = parts_of(&[liked.len(), tagged.len(), tags.len()]);
+    let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
+    let base = ConferenceState {
+        index,
+        conference: conference.name.to_string(),
+        tweet_count: totals.tweets,
+        author_count: totals.authors,
+        like_count: totals.likes,
+        tweets_stream_time: totals.tweets_time,
+        likes_stream_time: totals.likes_time,
+        late: totals.late.clone(),
+        after_close: totals.after_close.clone(),
+        closed: totals.closed,
+        minute_starts: minutes.iter().map(|minute| minute.start).collect(),
+        minute_tweets: minutes.iter().map(|minute| minute.tweets).collect(),
+        minute_likes: minutes.iter().map(|minute| minute.likes).collect(),
+        ..ConferenceState::default()
+    };
+    (0..parts).map(move |part| ConferenceState {
+        first_hashtag: u32::try_from(first_tag + part * PART).unwrap_or(u32::MAX),
+        hashtags: slice_of(&tags, part).to_vec(),
+        liked: Some(count_list(slice_of(&liked, part))),
+        tagged: Some(count_list(slice_of(&tagged, part))),
+        ..base.clone()
+    })
+}
+
+/// The windows of a conference in parts: what is new or changed in them, or all.
+pub(super) fn window_parts(index: u32, conference: &Conference, new: bool) -> impl Iterator<Item = WindowState> {
+    let windows = conference
+        .series
+        .iter()
+        .enumerate()
+        .flat_map(|(size, series)| series.windows().iter().map(move |window| (size, window)));
+    windows.filter(move |(_, window)| !new || window.is_touched()).flat_map(move |(size, window)| {
+        let (liked, tagged) = (window.liked(new), window.tagged(new));
+        let (start, likes, tweets) = (window.start, window.likes, window.tweets);
+        (0..parts_of(&[liked.len(), tagged.len()])).map(move |part| WindowState {
+            conference: index,
+            size: u32::try_from(size).unwrap_or(u32::MAX),
+            start,
+            likes,
+            tweets,
+            liked: Some(count_list(slice_of(&liked, part))),
+            tagged: Some(count_list(slice_of(&tagged, part))),
+        })
+    })
+}
+
+fn counted(counts: &Counts, changed: bool) -> Vec<Ranked> {
+    if changed { counts.touched().map(|(index, _, now)| (index, now)).collect() } else { counts.all().collect() }
+}
+
+fn parts_of(lengths: &[usize]) -> usize {
+    lengths.iter().map(|length| length.div_ceil(PART)).max().unwrap_or(0).max(1)
+}
+
+fn slice_of<T>(all: &[T], part: usize) -> &[T] {
+    let (from, to) = (part * PART, (part + 1) * PART);
+    &all[from.min(all.len())..to.min(all.len())]
+}
+
+fn count_list(counts: &[Ranked]) -> CountList {
+    let (indexes, counts) = counts.iter().copied().unzip();
+    CountList { indexes, counts }
+}
+
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 
 /// Puts what was written back into the store.
 pub(super) fn load(store: &mut Store, entries: Entries) -> Result<(), Unrestorable> {
-    for conference in entries.conferences {
-        let key = Key::conference(&conference.conference);
-        let conference = Conference {
-            name: conference.conference.into(),
-            tweets: conference.tweet_count,
-            authors: conference.author_count,
-            likes: conference.like_count,
-            tweets_stream_time: conference.tweets_stream_time,
-            likes_stream_time: conference.likes_stream_time,
-        };
-        store.load_conference(key, conference);
+    for state in entries.conferences {
+        load_conference(store, state).ok_or(Unrestorable::Torn)?;
     }
     for tweet in entries.tweets {
-        let key = Key::tweet(&tweet.conference, &tweet.tweet_id);
         let post = tweet.post.map(|post| Arc::new(Post { text: post.text.into(), author: post.author.into() }));
-        let conference = Key::conference(&tweet.conference);
-        store.load_tweet(key, Tweet::new(conference, tweet.tweet_id.into(), post, tweet.count));
+        store
+            .load_tweet(tweet.index, tweet.conference, &tweet.tweet_id, post, tweet.first_like)
+            .ok_or(Unrestorable::Torn)?;
+    }
+    for window in entries.windows {
+        load_window(store, &window).ok_or(Unrestorable::Torn)?;
     }
     for key in keys(&entries.authors)? {
         store.load_author(key);
     }
-    let (likes, rest) = entries.likes.as_chunks::<LIKE_BYTES>();
-    if !rest.is_empty() {
-        return Err(Unrestorable::Torn);
-    }
-    for like in likes {
-        let (key, since) = like.split_first_chunk::<{ Key::BYTES }>().ok_or(Unrestorable::Torn)?;
-        let since = i64::from_be_bytes(since.try_into().map_err(|_| Unrestorable::Torn)?);
-        store.load_like(Key::from_bytes(*key), Like { since });
+    load_likes(store, &entries.likes)
+}
+
+fn load_conference(store: &mut Store, state: ConferenceState) -> Option<()> {
+    let conference = store.load_conference(state.index)?;
+    conference.name = state.conference.into();
+    let totals = &mut conference.totals;
+    // Of other windows: the commit's Meta will say so.
+    let sizes = totals.late.len();
+    let (mut late, mut after_close) = (state.late, state.after_close);
+    late.resize(sizes, 0);
+    after_close.resize(sizes, 0);
+    (totals.tweets, totals.authors, totals.likes) = (state.tweet_count, state.author_count, state.like_count);
+    (totals.tweets_time, totals.likes_time) = (state.tweets_stream_time, state.likes_stream_time);
+    (totals.late, totals.after_close, totals.closed) = (late, after_close, state.closed);
+    let minutes = state.minute_starts.into_iter().zip(state.minute_tweets).zip(state.minute_likes);
+    totals.minutes.load(minutes.map(|((start, tweets), likes)| Minute { start, tweets, likes }).collect());
+    conference.load_tags(state.first_hashtag as usize, state.hashtags);
+    load_counts(&mut conference.liked, state.liked.as_ref());
+    load_counts(&mut conference.tagged, state.tagged.as_ref());
+    Some(())
+}
+
+fn load_window(store: &mut Store, state: &WindowState) -> Option<()> {
+    let conference = store.load_conference(state.conference)?;
+    let Some(series) = conference.series.get_mut(state.size as usize) else { return Some(()) };
+    let (liked, tagged) = series.load(state.start, state.likes, state.tweets);
+    load_counts(liked, state.liked.as_ref());
+    load_counts(tagged, state.tagged.as_ref());
+    Some(())
+}
+
+fn load_counts(counts: &mut Counts, list: Option<&CountList>) {
+    let list = list.into_iter().flat_map(|list| list.indexes.iter().zip(&list.counts));
+    list.for_each(|(index, count)| counts.load(*index, *count));
+}
+
+fn load_likes(store: &mut Store, mut likes: &[u8]) -> Result<(), Unrestorable> {
+    let mut since = 0_i64;
+    while likes.has_remaining() {
+        let key = fact_key(&mut likes)?;
+        since = since.wrapping_add(unzigzag(varint(&mut likes)?));
+        let later = i64::try_from(varint(&mut likes)?).map_err(|_| Unrestorable::Torn)?;
+        store.load_like(key, Like { since, accepted: since.saturating_add(later) });
     }
     Ok(())
 }
 
+/// Takes out the likes that were written as removed.
+pub(super) fn unload_likes(store: &mut Store, mut removed: &[u8]) -> Result<(), Unrestorable> {
+    while removed.has_remaining() {
+        store.unload_like(fact_key(&mut removed)?);
+    }
+    Ok(())
+}
+
+fn fact_key(from: &mut &[u8]) -> Result<FactKey, Unrestorable> {
+    let tweet = u32::try_from(varint(from)?).map_err(|_| Unrestorable::Torn)?;
+    let (visitor, rest) = from.split_first_chunk().ok_or(Unrestorable::Torn)?;
+    *from = rest;
+    Ok(FactKey::from_bytes(tweet, *visitor))
+}
+
+fn varint(from: &mut &[u8]) -> Result<u64, Unrestorable> {
+    decode_varint(from).map_err(|_| Unrestorable::Torn)
+}
+
 /// Reads keys that stand one after the other.
-pub(super) fn keys(bytes: &[u8]) -> Result<impl Iterator<Item = Key>, Unrestorable> {
+fn keys(bytes: &[u8]) -> Result<impl Iterator<Item = Key>, Unrestorable> {
     let (keys, rest) = bytes.as_chunks::<{ Key::BYTES }>();
     if !rest.is_empty() {
         return Err(Unrestorable::Torn);

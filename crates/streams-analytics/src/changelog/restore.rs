@@ -1,10 +1,12 @@
 //! The state, read again.
 
+use std::sync::Arc;
+
 use contracts::{ChangelogRecord, Slice, changelog_record::Body};
 use prost::Message as _;
 
 use super::{InputOffsets, Position, VERSION, entries};
-use crate::{key::SHARDS, store::Store};
+use crate::{key::SHARDS, store::Store, windows::Windowing};
 
 /// A changelog that this code cannot read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,16 +20,28 @@ pub enum Unrestorable {
         /// As written.
         found: u32,
     },
+    /// Computed with other windows.
+    #[error("it was computed with {found}; the configuration says {configured}")]
+    Windowing {
+        /// As written.
+        found: String,
+        /// As configured.
+        configured: String,
+    },
 }
 
 /// A state on its way back: takes the records from `restoreFrom` on, in order.
-#[derive(Default)]
 pub struct Restore {
     store: Store,
     last: Option<Position>,
 }
 
 impl Restore {
+    /// An empty state.
+    pub fn new(windowing: Arc<Windowing>) -> Self {
+        Self { store: Store::new(windowing), last: None }
+    }
+
     /// Takes the record that stands at `offset`.
     ///
     /// # Errors
@@ -39,13 +53,15 @@ impl Restore {
         }
         match record.body.ok_or(Unrestorable::Torn)? {
             Body::Pack(pack) => {
-                for key in entries::keys(&pack.removed_likes)? {
-                    self.store.unload_like(key);
-                }
+                entries::unload_likes(&mut self.store, &pack.removed_likes)?;
                 entries::load(&mut self.store, pack.entries.unwrap_or_default())?;
             }
             Body::Slice(slice) => self.apply_slice(slice)?,
             Body::Meta(meta) => {
+                let configured = self.store.windowing.to_string();
+                if meta.windowing != configured {
+                    return Err(Unrestorable::Windowing { found: meta.windowing, configured });
+                }
                 self.last = Some(Position {
                     restore_from: meta.restore_from,
                     restore_to: offset + 1,
@@ -73,8 +89,11 @@ impl Restore {
     }
 
     /// The state, once all records were taken.
-    pub fn finish(mut self) -> Store {
-        self.store.finish_loading();
-        self.store
+    ///
+    /// # Errors
+    /// Where something is missing.
+    pub fn finish(mut self) -> Result<Store, Unrestorable> {
+        self.store.finish_loading().ok_or(Unrestorable::Torn)?;
+        Ok(self.store)
     }
 }

@@ -2,7 +2,10 @@
 
 use contracts::{ChangelogRecord, Slice, changelog_record::Body};
 
-use super::{Limits, VERSION, entries::Written};
+use super::{
+    Limits, VERSION,
+    entries::{Written, conference_parts, window_parts},
+};
 use crate::{key::SHARDS, store::Store};
 
 /// How far the slices have come.
@@ -44,7 +47,7 @@ impl Rounds {
     }
 
     /// Writes the next shards: at least one, and until `budget` bytes are reached or the round is complete.
-    pub(super) fn slices(&self, store: &Store, budget: usize, limits: Limits) -> Slices {
+    pub(super) fn slices(&self, store: &mut Store, budget: usize, limits: Limits) -> Slices {
         let mut out = Out {
             limit: limits.record,
             records: Vec::new(),
@@ -54,7 +57,8 @@ impl Rounds {
             open: Written::default(),
         };
         let mut shard = self.next;
-        while shard < SHARDS && (shard == self.next || out.bytes + out.open.bytes < budget) {
+        while shard < SHARDS && (shard == self.next || out.bytes + out.open.bytes() < budget) {
+            store.drop_closed(shard);
             out.shard(store, shard);
             shard += 1;
         }
@@ -78,13 +82,19 @@ struct Out {
 
 impl Out {
     fn shard(&mut self, store: &Store, shard: usize) {
-        for conference in store.shard_conferences(shard) {
-            self.split_if_full(shard);
-            self.open.conference(conference);
+        for (index, conference) in store.shard_conferences(shard) {
+            for part in conference_parts(index, conference, false) {
+                self.split_if_full(shard);
+                self.open.conference(part);
+            }
+            for part in window_parts(index, conference, false) {
+                self.split_if_full(shard);
+                self.open.window(part);
+            }
         }
-        for tweet in store.shard_tweets(shard) {
+        for (index, tweet) in store.shard_tweets(shard) {
             self.split_if_full(shard);
-            self.open.tweet(tweet, store);
+            self.open.tweet(index, tweet);
         }
         for author in store.shard_authors(shard) {
             self.split_if_full(shard);
@@ -92,7 +102,7 @@ impl Out {
         }
         for (key, like) in store.shard_likes(shard) {
             self.split_if_full(shard);
-            self.open.like(key, *like);
+            self.open.like(key, like);
         }
         // A record that adds to a shard replaces none, so the next shard needs one of its own.
         if self.continued {
@@ -101,7 +111,7 @@ impl Out {
     }
 
     fn split_if_full(&mut self, shard: usize) {
-        if self.open.bytes >= self.limit {
+        if self.open.bytes() >= self.limit {
             self.close(shard + 1);
             self.first = shard;
             self.continued = true;
@@ -112,7 +122,7 @@ impl Out {
     fn close(&mut self, end: usize) {
         if self.first < end {
             let open = std::mem::take(&mut self.open);
-            self.bytes += open.bytes;
+            self.bytes += open.bytes();
             let number = |shard: usize| u32::try_from(shard).expect("at most SHARDS");
             let slice = Slice {
                 first_shard: number(self.first),

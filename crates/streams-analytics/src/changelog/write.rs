@@ -3,8 +3,16 @@
 use contracts::{ChangelogRecord, Meta, Pack, changelog_record::Body};
 use prost::Message as _;
 
-use super::{Limits, Position, Rounds, VERSION, entries::Written};
+use super::{
+    Limits, Position, Rounds, VERSION,
+    entries::{Written, conference_parts, window_parts},
+};
 use crate::store::Store;
+
+/// Slices take two bytes for every three of packs. While a round goes through the whole state, packs take half as much
+/// again; reading begins up to two rounds back; so the topic holds up to 2 × (1 + 1.5) = 5 times the state.
+const SLICES: usize = 2;
+const PACKS: usize = 3;
 
 /// The next record to read of each input topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +34,16 @@ pub struct Batch {
 }
 
 /// Writes down what `store` changed since the last commit, some slices, and where the state lies.
-pub fn write(store: &Store, rounds: &Rounds, inputs: InputOffsets, limits: Limits) -> Batch {
+pub fn write(store: &mut Store, rounds: &Rounds, inputs: InputOffsets, limits: Limits) -> Batch {
     let packs = packs(store, limits);
     let pack_bytes: usize = packs.iter().map(Vec::len).sum();
-    let slices = rounds.slices(store, pack_bytes.max(limits.slices), limits);
-    let meta = Meta { restore_from: rounds.restore_from(), tweets_offset: inputs.tweets, likes_offset: inputs.likes };
+    let slices = rounds.slices(store, (pack_bytes * SLICES / PACKS).max(limits.slices), limits);
+    let meta = Meta {
+        restore_from: rounds.restore_from(),
+        tweets_offset: inputs.tweets,
+        likes_offset: inputs.likes,
+        windowing: store.windowing.to_string(),
+    };
     let first_slice = packs.len();
     let mut records = packs;
     records.extend(slices.records.iter().map(ChangelogRecord::encode_to_vec));
@@ -59,38 +72,38 @@ fn packs(store: &Store, limits: Limits) -> Vec<Vec<u8>> {
     let mut packs = Vec::new();
     let mut open = Written::default();
     let mut close_if_full = |open: &mut Written| {
-        if open.bytes >= limits.record {
+        if open.bytes() >= limits.record {
             packs.push(pack(std::mem::take(open)));
         }
     };
-    for (_, _, now) in store.touched_conferences() {
-        if let Some(conference) = now {
-            open.conference(conference);
+    for (index, conference) in store.touched_conferences() {
+        for part in conference_parts(index, conference, true) {
+            open.conference(part);
+            close_if_full(&mut open);
+        }
+        for part in window_parts(index, conference, true) {
+            open.window(part);
             close_if_full(&mut open);
         }
     }
-    for (_, _, now) in store.touched_tweets() {
-        if let Some(tweet) = now {
-            open.tweet(tweet, store);
+    for index in store.touched_tweets() {
+        if let Some(tweet) = store.tweet(index) {
+            open.tweet(index, tweet);
             close_if_full(&mut open);
         }
     }
-    for (key, _, now) in store.touched_authors() {
-        if now.is_some() {
-            open.author(key);
-            close_if_full(&mut open);
-        }
+    for author in store.new_authors() {
+        open.author(*author);
+        close_if_full(&mut open);
     }
-    for (key, old, now) in store.touched_likes() {
-        match (old, now) {
-            (_, Some(like)) => open.like(key, *like),
-            (Some(_), None) => open.removed_like(key),
-            // Came and went since the last commit.
-            (None, None) => continue,
+    for (key, now) in store.touched_likes() {
+        match now {
+            Some(like) => open.like(key, like),
+            None => open.removed_like(key),
         }
         close_if_full(&mut open);
     }
-    if open.bytes > 0 {
+    if open.bytes() > 0 {
         packs.push(pack(open));
     }
     packs

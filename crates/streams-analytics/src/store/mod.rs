@@ -2,66 +2,41 @@
 //!
 //! Knows what is kept and how it is taken back, not what a record means (that is [`crate::topology`]) and not how it is
 //! written down (that is [`crate::changelog`]).
+//!
+//! Entries have indexes in the order in which they came, so that counts and likes name a tweet by four bytes. Everything
+//! remembers its value of the last commit at its first change since, which is what [`Store::undo`] goes back to, and at
+//! the same time what a commit has to write down.
 
+mod authors;
+mod conference;
+mod counts;
+mod facts;
+mod lists;
 mod loading;
-mod ranking;
-mod table;
+mod minutes;
+mod series;
+mod top_n;
+mod tweet;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use self::{ranking::Rankings, table::Table};
-use crate::key::Key;
+use foldhash::fast::RandomState;
+
+pub(crate) use self::lists::Lists;
+use self::{authors::Authors, facts::Facts, tweet::Ids};
+pub use self::{
+    conference::{Conference, Totals},
+    counts::Counts,
+    facts::{FactKey, Like},
+    minutes::{Minute, Minutes},
+    series::{Series, Window},
+    top_n::Ranked,
+    tweet::{Post, Tweet},
+};
+use crate::{key::Key, windows::Windowing};
 
 /// Milliseconds since the epoch, in event time.
 pub type Millis = i64;
-
-/// Running totals and stream times of a conference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conference {
-    /// As on the topics.
-    pub name: Arc<str>,
-    /// Distinct tweets.
-    pub tweets: u32,
-    /// Distinct authors.
-    pub authors: u32,
-    /// Likes that stand now.
-    pub likes: u32,
-    /// The greatest event time on `tweets`.
-    pub tweets_stream_time: Option<Millis>,
-    /// The greatest event time on `tweet-likes`.
-    pub likes_stream_time: Option<Millis>,
-}
-
-/// How a tweet is shown.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Post {
-    /// Plain text.
-    pub text: Box<str>,
-    /// Plain text.
-    pub author: Box<str>,
-}
-
-/// A tweet, known from itself or from likes that came before it.
-#[derive(Debug, Clone)]
-pub struct Tweet {
-    /// Its conference.
-    pub conference: Key,
-    /// As on the topics.
-    pub id: Arc<str>,
-    /// `None`: only liked so far.
-    pub post: Option<Arc<Post>>,
-    /// How many visitors like it now.
-    pub count: u32,
-    /// The count under which it stands in its conference's ranking: follows `count` when the ranking is read.
-    ranked: u32,
-}
-
-/// A like that stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Like {
-    /// The event time of the record that made it stand.
-    pub since: Millis,
-}
 
 /// The number of entries of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -74,132 +49,191 @@ pub struct Sizes {
     pub authors: usize,
     /// Likes that stand.
     pub likes: usize,
+    /// Windows that are not over.
+    pub windows: usize,
 }
-
-/// A touched entry: its key, its value at the last commit and its value now.
-pub type Touched<'a, V> = (Key, Option<&'a V>, Option<&'a V>);
 
 /// The state. Every change since the last [`Store::commit`] can be taken back by [`Store::undo`].
-#[derive(Default)]
 pub struct Store {
-    conferences: Table<Conference>,
-    tweets: Table<Tweet>,
-    authors: Table<()>,
-    likes: Table<Like>,
-    rankings: Rankings,
+    pub(crate) windowing: Arc<Windowing>,
+    conferences: Vec<Conference>,
+    conference_index: HashMap<Key, u32, RandomState>,
+    /// How many there were at the last commit.
+    committed_conferences: usize,
+    /// Those that have changed since.
+    touched_conferences: Vec<u32>,
+    tweets: Vec<Tweet>,
+    tweet_index: HashMap<Key, u32, RandomState>,
+    /// How many there were at the last commit.
+    committed_tweets: usize,
+    /// Those of them that have changed since, with what they were.
+    changed_tweets: Vec<(u32, Option<Arc<Post>>, Option<Millis>)>,
+    authors: Authors,
+    facts: Facts,
+    /// The length of lists that are kept of what is over.
+    listed: usize,
 }
 
-impl Tweet {
-    /// A tweet that stands in no ranking yet.
-    pub(crate) fn new(conference: Key, id: Arc<str>, post: Option<Arc<Post>>, count: u32) -> Self {
-        Self { conference, id, post, count, ranked: 0 }
-    }
-}
+/// How many entries are kept of a window that is over for likes and waits for tweets, or the other way round.
+const LISTED: usize = 120;
 
 impl Store {
-    /// A conference that is known.
-    pub fn conference(&self, key: Key) -> Option<&Conference> {
-        self.conferences.get(key)
+    /// An empty state.
+    pub fn new(windowing: Arc<Windowing>) -> Self {
+        Self {
+            windowing,
+            conferences: Vec::new(),
+            conference_index: HashMap::default(),
+            committed_conferences: 0,
+            touched_conferences: Vec::new(),
+            tweets: Vec::new(),
+            tweet_index: HashMap::default(),
+            committed_tweets: 0,
+            changed_tweets: Vec::new(),
+            authors: Authors::default(),
+            facts: Facts::default(),
+            listed: LISTED,
+        }
     }
 
-    /// The conference to change, new where it is not known.
-    pub(crate) fn change_conference(&mut self, key: Key, name: &str) -> &mut Conference {
-        self.conferences.change(key, || Conference {
-            name: name.into(),
-            tweets: 0,
-            authors: 0,
-            likes: 0,
-            tweets_stream_time: None,
-            likes_stream_time: None,
+    /// A conference by its index.
+    pub fn conference(&self, index: u32) -> Option<&Conference> {
+        self.conferences.get(index as usize)
+    }
+
+    /// The index of a conference, new where it is not known.
+    pub(crate) fn conference_or_new(&mut self, name: &str) -> u32 {
+        let (conferences, windowing) = (&mut self.conferences, &self.windowing);
+        *self.conference_index.entry(Key::conference(name)).or_insert_with(|| {
+            conferences.push(Conference::new(name, windowing));
+            position(conferences.len() - 1)
         })
     }
 
-    /// A tweet that was seen or liked.
-    pub fn tweet(&self, key: Key) -> Option<&Tweet> {
-        self.tweets.get(key)
+    /// The conference to change, and by which windows.
+    pub(crate) fn change_conference(&mut self, index: u32) -> (&mut Conference, &Windowing) {
+        let conference = &mut self.conferences[index as usize];
+        if conference.touch() {
+            self.touched_conferences.push(index);
+        }
+        (conference, &self.windowing)
     }
 
-    /// The tweet to change, new and unseen where it is not known.
-    pub(crate) fn change_tweet(&mut self, key: Key, conference: Key, id: &str) -> &mut Tweet {
-        self.tweets.change(key, || Tweet::new(conference, id.into(), None, 0))
+    /// A tweet by its index.
+    pub fn tweet(&self, index: u32) -> Option<&Tweet> {
+        self.tweets.get(index as usize)
+    }
+
+    /// The index of a tweet that was seen or liked.
+    pub fn find_tweet(&self, conference: &str, tweet_id: &str) -> Option<u32> {
+        self.tweet_index.get(&Key::tweet(conference, tweet_id)).copied()
+    }
+
+    /// The index of a tweet, new and unseen where it is not known.
+    pub(crate) fn tweet_or_new(&mut self, conference: u32, tweet_id: &str) -> u32 {
+        let (tweets, name) = (&mut self.tweets, &self.conferences[conference as usize].name);
+        *self.tweet_index.entry(Key::tweet(name, tweet_id)).or_insert_with(|| {
+            tweets.push(Tweet::new(conference, tweet_id));
+            position(tweets.len() - 1)
+        })
+    }
+
+    /// The tweet to change.
+    pub(crate) fn change_tweet(&mut self, index: u32) -> &mut Tweet {
+        let tweet = &mut self.tweets[index as usize];
+        if (index as usize) < self.committed_tweets {
+            self.changed_tweets.push((index, tweet.post.clone(), tweet.first_like));
+        }
+        tweet
     }
 
     /// Adds an author; false where they are known already.
     pub(crate) fn add_author(&mut self, key: Key) -> bool {
-        self.authors.add(key, ())
+        self.authors.add(key)
     }
 
     /// A like that stands.
-    pub fn like(&self, key: Key) -> Option<&Like> {
-        self.likes.get(key)
+    pub fn like(&self, key: FactKey) -> Option<Like> {
+        self.facts.get(key)
     }
 
     /// Adds a like; false where it stands already.
-    pub(crate) fn add_like(&mut self, key: Key, since: Millis) -> bool {
-        self.likes.add(key, Like { since })
+    pub(crate) fn add_like(&mut self, key: FactKey, like: Like) -> bool {
+        self.facts.add(key, like)
     }
 
-    /// Takes a like back; false where it does not stand.
-    pub(crate) fn remove_like(&mut self, key: Key) -> bool {
-        self.likes.remove(key)
+    /// Takes a like back.
+    pub(crate) fn remove_like(&mut self, key: FactKey) -> Option<Like> {
+        self.facts.remove(key)
     }
 
-    /// The most liked tweets of a conference, best first: their ids and counts.
-    pub fn top(&mut self, conference: Key) -> impl Iterator<Item = (&Arc<str>, u32)> {
-        // Counts move far more often than rankings are read, so a tweet is ranked anew once per reading.
-        let rankings = &mut self.rankings;
-        self.tweets.derive_touched(|tweet| rank(rankings, tweet));
-        self.rankings.top(conference)
+    /// Conferences that have changed since the last commit.
+    pub fn touched_conferences(&self) -> impl Iterator<Item = (u32, &Conference)> {
+        self.touched_conferences.iter().map(|index| (*index, &self.conferences[*index as usize]))
     }
 
-    /// Conferences touched since the last commit.
-    pub fn touched_conferences(&self) -> impl Iterator<Item = Touched<'_, Conference>> {
-        self.conferences.touched()
+    /// The same, to read their lists, with all tweets.
+    pub(crate) fn touched_conferences_mut(&mut self) -> impl Iterator<Item = (&mut Conference, &[Tweet])> {
+        // In the order of their indexes, which is what lets each be borrowed once.
+        self.touched_conferences.sort_unstable();
+        let (touched, tweets) = (&self.touched_conferences, &self.tweets[..]);
+        let touched = |index: usize| touched.binary_search(&position(index)).is_ok();
+        let conferences = self.conferences.iter_mut().enumerate().filter(move |(index, _)| touched(*index));
+        conferences.map(move |(_, conference)| (conference, tweets))
     }
 
-    /// Tweets touched since the last commit.
-    pub fn touched_tweets(&self) -> impl Iterator<Item = Touched<'_, Tweet>> {
-        self.tweets.touched()
+    /// Indexes of tweets that are new or have changed since the last commit; one may come twice.
+    pub fn touched_tweets(&self) -> impl Iterator<Item = u32> {
+        let new = position(self.committed_tweets)..position(self.tweets.len());
+        self.changed_tweets.iter().map(|(index, ..)| *index).chain(new)
     }
 
-    /// Authors touched since the last commit.
-    pub fn touched_authors(&self) -> impl Iterator<Item = Touched<'_, ()>> {
-        self.authors.touched()
+    /// Authors that came since the last commit.
+    pub fn new_authors(&self) -> &[Key] {
+        self.authors.added()
     }
 
-    /// Likes touched since the last commit.
-    pub fn touched_likes(&self) -> impl Iterator<Item = Touched<'_, Like>> {
-        self.likes.touched()
+    /// Likes that came or went since the last commit; one may come twice.
+    pub fn touched_likes(&self) -> impl Iterator<Item = (FactKey, Option<Like>)> {
+        self.facts.touched().map(|key| (key, self.facts.get(key)))
     }
 
-    /// Whether nothing was touched since the last commit.
+    /// Whether nothing has changed since the last commit. Whatever changes, a conference does.
     pub fn is_clean(&self) -> bool {
-        self.conferences.is_clean() && self.tweets.is_clean() && self.authors.is_clean() && self.likes.is_clean()
+        self.touched_conferences.is_empty()
     }
 
     /// Makes all changes stay.
     pub fn commit(&mut self) {
-        let rankings = &mut self.rankings;
-        self.tweets.derive_touched(|tweet| rank(rankings, tweet));
-        self.conferences.commit();
-        self.tweets.commit();
+        let tweets = &self.tweets;
+        for index in self.touched_conferences.drain(..) {
+            self.conferences[index as usize].commit(&self.windowing, self.listed, &Ids(tweets));
+        }
+        self.committed_conferences = self.conferences.len();
+        self.committed_tweets = self.tweets.len();
+        self.changed_tweets.clear();
         self.authors.commit();
-        self.likes.commit();
+        self.facts.commit();
     }
 
     /// Takes back all changes since the last commit.
     pub fn undo(&mut self) {
-        self.conferences.undo(|_, _| {});
-        self.authors.undo(|_, _| {});
-        self.likes.undo(|_, _| {});
-        let rankings = &mut self.rankings;
-        self.tweets.undo(|now, old| {
-            let Some(now) = now else { return };
-            rankings.shift(now.conference, &now.id, now.ranked, old.as_ref().map_or(0, |old| old.count));
-            if let Some(old) = old {
-                old.ranked = old.count;
-            }
-        });
+        for index in self.touched_conferences.drain(..) {
+            self.conferences[index as usize].undo();
+        }
+        while let Some((index, post, first_like)) = self.changed_tweets.pop() {
+            let tweet = &mut self.tweets[index as usize];
+            (tweet.post, tweet.first_like) = (post, first_like);
+        }
+        for tweet in self.tweets.drain(self.committed_tweets..) {
+            let conference = &self.conferences[tweet.conference as usize];
+            self.tweet_index.remove(&Key::tweet(&conference.name, &tweet.id));
+        }
+        for conference in self.conferences.drain(self.committed_conferences..) {
+            self.conference_index.remove(&Key::conference(&conference.name));
+        }
+        self.authors.undo();
+        self.facts.undo();
     }
 
     /// How much is kept.
@@ -208,12 +242,13 @@ impl Store {
             conferences: self.conferences.len(),
             tweets: self.tweets.len(),
             authors: self.authors.len(),
-            likes: self.likes.len(),
+            likes: self.facts.len(),
+            windows: self.conferences.iter().flat_map(|c| &c.series).map(|series| series.windows().len()).sum(),
         }
     }
 }
 
-fn rank(rankings: &mut Rankings, tweet: &mut Tweet) {
-    rankings.shift(tweet.conference, &tweet.id, tweet.ranked, tweet.count);
-    tweet.ranked = tweet.count;
+/// An index as it is kept: four bytes, because memory ends before they do.
+fn position(index: usize) -> u32 {
+    u32::try_from(index).expect("fewer entries than fit into memory")
 }

@@ -1,6 +1,9 @@
 //! The partitions that the group gives: where each begins, and how its task comes to run.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use kafka_client::{
     PartitionBounds,
@@ -112,7 +115,9 @@ impl Runner {
             let (next, phase) = match settled {
                 Some(task) => (task.next(), Phase::Starting(task)),
                 None => {
-                    let restoring = Restoring::new(&self.kafka, &self.topics.changelog, partition, position)?;
+                    let windowing = Arc::clone(&self.windowing);
+                    let restoring =
+                        Restoring::new(&self.kafka, &self.topics.changelog, partition, position, windowing)?;
                     (next, Phase::Restoring(restoring, bounds))
                 }
             };

@@ -59,9 +59,8 @@ impl Runner {
             })
             .collect();
         producer.begin()?;
-        let mut sent = 0;
         for task in &mut tasks {
-            task.send(producer, &self.topics, self.config.entries(), now, &mut sent)?;
+            task.send(producer, &self.topics, self.config.entries(), now)?;
         }
         let offsets = producer.delivered()?;
         let committed: Vec<_> = tasks.iter_mut().filter_map(|task| task.delivered(&offsets)).collect();

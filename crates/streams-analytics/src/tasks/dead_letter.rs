@@ -49,13 +49,14 @@ impl DeadLetter {
             ("origin_offset", offset.as_bytes()),
             ("error", self.error.as_bytes()),
         ]);
-        producer.send(OutRecord {
+        let record = OutRecord {
             topic,
             partition: self.partition,
             key: self.key.as_deref(),
             value: self.value.as_deref(),
             headers: &headers,
-        })
+        };
+        producer.send(record).map(drop)
     }
 
     pub(super) fn log(&self) {

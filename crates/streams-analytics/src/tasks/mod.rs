@@ -29,7 +29,7 @@ pub(crate) use self::{status::Status, stop::Stop};
 use crate::config::Config;
 
 /// The group, and the beginning of transactional ids.
-const NAME: &str = "streams-analytics";
+pub(crate) const NAME: &str = "streams-analytics";
 
 /// Full names of the topics, and the partition count of all of them.
 pub(crate) struct Topics {
@@ -37,6 +37,7 @@ pub(crate) struct Topics {
     inputs: [String; 2],
     counts: String,
     analytics: String,
+    windows: String,
     changelog: String,
     dead_letters: String,
     partitions: i32,
@@ -48,6 +49,7 @@ impl Topics {
             inputs: [Topic::Tweets.with_prefix(prefix), Topic::TweetLikes.with_prefix(prefix)],
             counts: Topic::TweetLikeCounts.with_prefix(prefix),
             analytics: Topic::TweetAnalytics.with_prefix(prefix),
+            windows: Topic::TweetWindows.with_prefix(prefix),
             changelog: Topic::StreamsAnalyticsChangelog.with_prefix(prefix),
             dead_letters: Topic::DeadLetters.with_prefix(prefix),
             partitions: layout.partitions,
@@ -55,8 +57,8 @@ impl Topics {
     }
 
     /// Everything that a transaction may write to.
-    fn outputs(&self) -> [&str; 4] {
-        [&self.counts, &self.analytics, &self.changelog, &self.dead_letters]
+    fn outputs(&self) -> [&str; 5] {
+        [&self.counts, &self.analytics, &self.windows, &self.changelog, &self.dead_letters]
     }
 }
 

@@ -1,6 +1,9 @@
 //! Reading a task's state back from the changelog.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use kafka_client::{
     KafkaConfig, KafkaError,
@@ -14,6 +17,7 @@ use super::{
 use crate::{
     changelog::{Position, Restore},
     store::Store,
+    windows::Windowing,
 };
 
 /// How long the broker may take for one answer.
@@ -27,6 +31,7 @@ pub(super) struct Restoring {
     changelog: String,
     reader: PartitionReader,
     restore: Restore,
+    windowing: Arc<Windowing>,
     /// The commit to end with; `None`: the last one that there is, because the group has forgotten which it was.
     goal: Option<Position>,
     /// The changelog's first offset, once reading has begun.
@@ -61,6 +66,7 @@ impl Restoring {
         changelog: &str,
         partition: i32,
         goal: Option<Position>,
+        windowing: Arc<Windowing>,
     ) -> Result<Self, KafkaError> {
         let reader = PartitionReader::new(kafka, changelog, partition)?;
         let now = Instant::now();
@@ -68,7 +74,8 @@ impl Restoring {
             partition,
             changelog: changelog.to_owned(),
             reader,
-            restore: Restore::default(),
+            restore: Restore::new(Arc::clone(&windowing)),
+            windowing,
             goal,
             reading_from: None,
             records: 0,
@@ -158,7 +165,7 @@ impl Restoring {
     }
 
     fn finish(&mut self, start: i64) -> Result<Restored, Stop> {
-        let restore = std::mem::take(&mut self.restore);
+        let restore = std::mem::replace(&mut self.restore, Restore::new(Arc::clone(&self.windowing)));
         let position = restore.last();
         let wrong = match (self.goal, position) {
             (Some(goal), found) if found != Some(goal) => Some(Unrecoverable::OtherCommit { to: goal.restore_to }),
@@ -171,11 +178,15 @@ impl Restoring {
         if let Some(reason) = wrong {
             return Err(Stop::Reset { partition: self.partition, reason });
         }
+        let store = restore.finish().map_err(|fault| {
+            let reason = Unrecoverable::Record { offset: position.map_or(start, |last| last.restore_to), fault };
+            Stop::Reset { partition: self.partition, reason }
+        })?;
         let seconds = self.began.elapsed().as_secs_f64();
         metrics::counter!("analytics_restores_total").increment(1);
         metrics::histogram!("analytics_restore_seconds").record(seconds);
         tracing::info!(partition = self.partition, records = self.records, seconds, "restored");
-        Ok(Restored { store: restore.finish(), position, restore_from: position.map_or(start, |p| p.restore_from) })
+        Ok(Restored { store, position, restore_from: position.map_or(start, |p| p.restore_from) })
     }
 
     fn lacking(&self, ends: &RawEnds) -> Stop {

@@ -18,7 +18,7 @@ use super::{
     assignment::{Phase, Unlocated},
     task::Task,
 };
-use crate::config::AnalyticsConfig;
+use crate::{config::AnalyticsConfig, store::Sizes, windows::Windowing};
 
 /// The longest wait for input before the thread looks whether it shall stop.
 const IDLE: Duration = Duration::from_millis(100);
@@ -29,6 +29,7 @@ const BETWEEN_MEASURES: Duration = Duration::from_secs(5);
 
 pub(super) struct Runner {
     pub(super) kafka: KafkaConfig,
+    pub(super) windowing: Arc<Windowing>,
     pub(super) config: AnalyticsConfig,
     pub(super) topics: Topics,
     /// Who it is in the group.
@@ -82,6 +83,7 @@ impl Runner {
             group: None,
             fenced: Vec::new(),
             kafka,
+            windowing: Arc::new(config.windowing()),
             config,
             topics,
             ends,
@@ -181,19 +183,23 @@ impl Runner {
             return;
         }
         self.measured = Instant::now();
-        let (mut conferences, mut tweets, mut authors, mut likes) = (0, 0, 0, 0);
-        for phase in self.phases.values() {
-            let (Phase::Starting(task) | Phase::Running(task)) = phase else { continue };
-            let sizes = task.sizes();
-            conferences += sizes.conferences;
-            tweets += sizes.tweets;
-            authors += sizes.authors;
-            likes += sizes.likes;
-        }
-        for (kind, entries) in
-            [("conferences", conferences), ("tweets", tweets), ("authors", authors), ("likes", likes)]
-        {
-            metrics::gauge!("analytics_state_entries", "kind" => kind).set(entries as f64);
+        for partition in 0..self.topics.partitions {
+            // What another member has is not in this one's memory.
+            let sizes = match self.phases.get(&partition) {
+                Some(Phase::Starting(task) | Phase::Running(task)) => task.sizes(),
+                _ => Sizes::default(),
+            };
+            for (kind, entries) in [
+                ("conferences", sizes.conferences),
+                ("tweets", sizes.tweets),
+                ("authors", sizes.authors),
+                ("likes", sizes.likes),
+                ("windows", sizes.windows),
+            ] {
+                let partition = partition.to_string();
+                metrics::gauge!("analytics_state_entries", "partition" => partition, "kind" => kind)
+                    .set(entries as f64);
+            }
         }
     }
 }

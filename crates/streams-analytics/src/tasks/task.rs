@@ -1,7 +1,5 @@
 //! One partition: its state, and the input that it has seen.
 
-use std::ops::Range;
-
 use contracts::{EventHeaders, Timestamp, Topic};
 use kafka_client::transaction::{CommittedOffset, InputRecord, OutRecord, TransactionError, TransactionalProducer};
 
@@ -48,8 +46,8 @@ pub(super) struct Task {
 /// What a transaction holds of a task.
 pub(super) struct Attempt {
     batch: Batch,
-    /// Its changelog records among those sent in the transaction.
-    sent: Range<usize>,
+    /// The places of its changelog records among those of the transaction.
+    sent: Vec<usize>,
     position: Option<Position>,
     offsets: Vec<i64>,
 }
@@ -115,14 +113,13 @@ impl Task {
         })
     }
 
-    /// Sends everything since the last commit: results, poison, state. `sent` counts the transaction's records.
+    /// Sends everything since the last commit: results, poison, state.
     pub(super) fn send(
         &mut self,
         producer: &TransactionalProducer,
         topics: &Topics,
         entries: usize,
         now: Timestamp,
-        sent: &mut usize,
     ) -> Result<(), TransactionError> {
         let results = results(&mut self.store, entries);
         for count in &results.counts {
@@ -131,11 +128,14 @@ impl Task {
         for analytics in &results.conferences {
             self.send_result(producer, &topics.analytics, analytics, now)?;
         }
+        for window in &results.windows {
+            self.send_result(producer, &topics.windows, window, now)?;
+        }
         for letter in &self.dead {
             letter.send(producer, &topics.dead_letters)?;
         }
-        *sent += results.counts.len() + results.conferences.len() + self.dead.len();
-        let batch = write(&self.store, &self.rounds, self.next, Limits::default());
+        let batch = write(&mut self.store, &self.rounds, self.next, Limits::default());
+        let mut sent = Vec::with_capacity(batch.records.len());
         for value in &batch.records {
             let record = OutRecord {
                 topic: &topics.changelog,
@@ -144,11 +144,9 @@ impl Task {
                 value: Some(value),
                 headers: &[],
             };
-            producer.send(record)?;
+            sent.push(producer.send(record)?);
         }
-        let end = *sent + batch.records.len();
-        self.attempt = Some(Attempt { sent: *sent..end, batch, position: None, offsets: Vec::new() });
-        *sent = end;
+        self.attempt = Some(Attempt { sent, batch, position: None, offsets: Vec::new() });
         Ok(())
     }
 
@@ -164,19 +162,20 @@ impl Task {
         let id = format!("{}-{}-{}/{key}", self.partition, self.next.tweets, self.next.likes);
         let headers = EventHeaders { id, source: SOURCE, time, trace: None }.pairs(R::KIND);
         let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-        producer.send(OutRecord {
+        let record = OutRecord {
             topic,
             partition: self.partition,
             key: Some(key.as_bytes()),
             value: Some(&value),
             headers: &headers,
-        })
+        };
+        producer.send(record).map(drop)
     }
 
     /// With the offsets of the transaction's records: what to commit for both input topics.
     pub(super) fn delivered(&mut self, offsets: &[i64]) -> Option<(i32, Vec<CommittedOffset>)> {
         let attempt = self.attempt.as_mut()?;
-        attempt.offsets = offsets.get(attempt.sent.clone())?.to_vec();
+        attempt.offsets = attempt.sent.iter().map(|place| offsets.get(*place).copied()).collect::<Option<_>>()?;
         let position = attempt.batch.position(&attempt.offsets);
         attempt.position = Some(position);
         let metadata = position.metadata();
@@ -223,6 +222,9 @@ fn count(out: Out, dead: &[DeadLetter]) {
     for (topic, tally) in [("tweets", out.tweets), ("tweet-likes", out.likes)] {
         metrics::counter!("analytics_records_total", "topic" => topic, "effect" => "news").increment(tally.news);
         metrics::counter!("analytics_records_total", "topic" => topic, "effect" => "repeat").increment(tally.repeats);
+    }
+    for (why, likes) in [("late", out.late), ("after_close", out.after_close), ("closed", out.closed)] {
+        metrics::counter!("analytics_late_total", "why" => why).increment(likes);
     }
     metrics::counter!("analytics_dead_letters_total").increment(u64::try_from(dead.len()).unwrap_or(u64::MAX));
     dead.iter().for_each(DeadLetter::log);

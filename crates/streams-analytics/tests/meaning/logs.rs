@@ -1,11 +1,28 @@
-//! Random logs: few names, so that repeats, ties, unlikes and unknown tweets are common.
+//! Random logs: few names, so that repeats, ties, unlikes and unknown tweets are common, and windows shorter than the
+//! log, so that they open and close in it.
 
 use proptest::prelude::*;
 
-/// A log of both topics in one of the orders in which a task may meet them.
+/// A log of both topics in one of the orders in which a task may meet them, and the windows it is counted in.
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
+    pub(crate) setting: Setting,
     pub(crate) lines: Vec<Line>,
+}
+
+/// All in milliseconds.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    pub(crate) sizes: Vec<Size>,
+    pub(crate) grace: i64,
+    pub(crate) like_period: i64,
+}
+
+/// Windows of one size.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) size: i64,
+    pub(crate) advance: i64,
 }
 
 /// One record, in plain words.
@@ -22,34 +39,105 @@ pub(crate) struct Line {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Says {
-    Posted { author: String, text: String },
+    Posted { author: String, text: String, hashtag: String },
     Likes { visitor: String, liked: bool },
 }
 
-pub(crate) fn any_log() -> impl Strategy<Value = Log> {
-    prop::collection::vec(any_line(), 0..120).prop_map(|lines| Log { lines })
+/// What a producer's clock says.
+#[derive(Debug, Clone, Copy)]
+enum Clock {
+    None,
+    /// So long after the broker's.
+    Off(i64),
+    /// It stands still.
+    At(i64),
 }
 
-fn any_line() -> impl Strategy<Value = Line> {
-    let says = prop_oneof![
-        2 => (any_author(), "[a-z &<\"]{0,12}").prop_map(|(author, text)| Says::Posted { author, text }),
-        5 => ("[uvwxyz]", prop::bool::weighted(0.7)).prop_map(|(visitor, liked)| Says::Likes { visitor, liked }),
-    ];
-    // Ids whose order by bytes is neither that of numbers nor that of letters.
-    let tweet = prop::sample::select(vec!["1", "10", "9", "A", "a", "~", "_", "aa"]);
-    let conference = prop::sample::select(vec!["rustconf", "devoxx", "a"]);
-    let told = prop::option::weighted(0.9, -5_000_i64..20_000);
-    (conference, tweet, told, 0_i64..10_000, says).prop_map(|(conference, tweet, told, appended, says)| Line {
-        conference: conference.into(),
-        tweet: tweet.into(),
-        told,
-        appended,
-        says,
+/// 2026-11-22T15:04:00Z.
+const TODAY: i64 = 1_795_359_840_000;
+
+/// A day after the first moment that has a name on the wire.
+const YEAR_ONE: i64 = -62_135_510_400_000;
+
+/// Some logs last minutes, with windows of seconds, others hours, with windows of minutes. In some all times are whole
+/// seconds, so that they often fall on the very moment at which something closes.
+pub(crate) fn any_log() -> impl Strategy<Value = Log> {
+    let scale = prop_oneof![3 => Just(1), 1 => Just(30)];
+    let grid = prop::sample::select(vec![1000, 1]);
+    let base = prop::sample::select(vec![0, TODAY]);
+    (scale, grid, base).prop_flat_map(|(scale, grid, base)| {
+        let lines = prop::collection::vec(any_line(scale), 0..120);
+        let on_grid = move |time: i64| time.div_euclid(grid) * grid;
+        (any_setting(scale), lines).prop_map(move |(mut setting, lines)| {
+            setting.grace = on_grid(setting.grace);
+            let mut appended = base;
+            let timed = lines.into_iter().map(|(gap, clock, line)| {
+                appended += on_grid(gap);
+                let told = match clock {
+                    Clock::None => None,
+                    Clock::Off(by) => Some(appended + on_grid(by)),
+                    Clock::At(time) => Some(on_grid(time)),
+                };
+                Line { told, appended, ..line }
+            });
+            Log { lines: timed.collect(), setting }
+        })
     })
 }
 
-fn any_author() -> impl Strategy<Value = String> {
-    prop::sample::select(vec!["ann", "Ann", "bob", "", "a/b"]).prop_map(String::from)
+fn any_setting(scale: i64) -> impl Strategy<Value = Setting> {
+    // Advances that divide the size and ones that do not, one of a twelfth, and a size that is a minute's.
+    let sizes = vec![(10, 10), (12, 5), (24, 2), (20, 10), (60, 60)];
+    let sizes = prop::sample::subsequence(sizes, 1..=3);
+    let grace = prop_oneof![2 => Just(0), 5 => 1..=5_000_i64, 1 => Just(90_000)];
+    let like_period = prop::sample::select(vec![40_000_i64, 15_000, 100_000, 100_000]);
+    (sizes, grace, like_period).prop_map(move |(sizes, grace, like_period)| Setting {
+        sizes: sizes
+            .into_iter()
+            .map(|(size, advance)| Size { size: size * 1000 * scale, advance: advance * 1000 * scale })
+            .collect(),
+        grace: grace * scale,
+        like_period: like_period * scale,
+    })
+}
+
+fn any_line(scale: i64) -> impl Strategy<Value = (i64, Clock, Line)> {
+    // Ids whose order by bytes is neither that of numbers nor that of letters.
+    let liked_tweet = prop::sample::select(vec!["1", "10", "9", "A", "a", "never posted"]);
+    let tweet = prop::sample::select(vec!["1", "10", "9", "A", "a", "~", "_", "aa", "b", "c", "d", "e", "f", "g"]);
+    let says = prop_oneof![
+        2 => (tweet, any_post()),
+        5 => (liked_tweet, any_liking()),
+    ];
+    let conference = prop::sample::select(vec!["rustconf", "rustconf", "rustconf", "a"]);
+    let gap = prop_oneof![10 => 0..2_000_i64, 3 => 2_000..15_000_i64, 1 => 15_000..90_000_i64];
+    let clock = prop_oneof![
+        7 => (-8_000..=1_500_i64).prop_map(move |by| Clock::Off(by * scale)),
+        4 => (-90_000..-8_000_i64).prop_map(move |by| Clock::Off(by * scale)),
+        2 => Just(Clock::None),
+        1 => (1_000..10_000_000_i64).prop_map(Clock::Off),
+        1 => (-1_000_000..=0_i64).prop_map(Clock::At),
+    ];
+    // A clock that was never set, and rarely: each throws a conference that had no record yet far into the past.
+    let clock = prop_oneof![60 => clock, 1 => prop::sample::select(vec![0, YEAR_ONE]).prop_map(Clock::At)];
+    (gap, clock, conference, says).prop_map(move |(gap, clock, conference, (tweet, says))| {
+        let line = Line { conference: conference.into(), tweet: tweet.into(), told: None, appended: 0, says };
+        (gap * scale, clock, line)
+    })
+}
+
+fn any_post() -> impl Strategy<Value = Says> {
+    let author = prop::sample::select(vec!["ann", "Ann", "bob", "", "a/b"]);
+    let hashtag = prop::sample::select(vec!["rust", "Rust", "RUST", "", "kafka", "été", "ÉTÉ", "B", "z"]);
+    (author, "[a-z &<\"]{0,12}", hashtag).prop_map(|(author, text, hashtag)| Says::Posted {
+        author: author.into(),
+        text,
+        hashtag: hashtag.into(),
+    })
+}
+
+fn any_liking() -> impl Strategy<Value = Says> {
+    ("[uvw]", prop::bool::weighted(0.6)).prop_map(|(visitor, liked)| Says::Likes { visitor, liked })
 }
 
 /// The same records of each topic in the same order, but the topics otherwise mixed.
@@ -67,8 +155,11 @@ pub(crate) fn interleaved_anew(lines: &[Line], seed: u64) -> Vec<Line> {
     mixed
 }
 
-/// Many tweets, authors and visitors.
+/// Many tweets, authors and visitors, and windows of minutes.
 pub(crate) fn large_log(lines: usize) -> Log {
+    let minutes = |size: i64, advance: i64| Size { size: size * 60_000, advance: advance * 60_000 };
+    let sizes = vec![minutes(5, 5), minutes(60, 60), minutes(10, 1)];
+    let setting = Setting { sizes, grace: 10_000, like_period: 45 * 60_000 };
     let mut random = 88_172_645_463_325_252;
     let mut next = |below: u64| {
         random = next_random(random);
@@ -76,22 +167,27 @@ pub(crate) fn large_log(lines: usize) -> Log {
     };
     let lines = (0..lines)
         .map(|at| {
-            let says = if next(8) == 0 {
-                Says::Posted { author: format!("author{}", next(300)), text: "x".repeat(next(200).try_into().unwrap()) }
+            // New tweets come all the time, old ones stop taking likes.
+            let oldest = u64::try_from(at).unwrap() / 25;
+            let (tweet, says) = if next(8) == 0 {
+                let text = "x".repeat(next(200).try_into().unwrap());
+                let says =
+                    Says::Posted { author: format!("author{}", next(300)), text, hashtag: format!("Tag{}", next(40)) };
+                (oldest + next(600), says)
             } else {
-                Says::Likes { visitor: format!("visitor{}", next(500)), liked: next(5) > 0 }
+                (oldest + next(400), Says::Likes { visitor: format!("visitor{}", next(50)), liked: next(5) > 0 })
             };
-            let appended = i64::try_from(at).unwrap() * 10;
+            let appended = TODAY + i64::try_from(at).unwrap() * 300;
             Line {
                 conference: format!("conf{}", next(5)),
-                tweet: next(400).to_string(),
+                tweet: tweet.to_string(),
                 told: Some(appended - i64::try_from(next(60_000)).unwrap()),
                 appended,
                 says,
             }
         })
         .collect();
-    Log { lines }
+    Log { setting, lines }
 }
 
 /// Xorshift, so that a failing seed fails again.

@@ -1,5 +1,7 @@
 //! A task without Kafka: the log, the changelog and the outputs are vectors.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use contracts::{Timestamp, Tweet, TweetLike};
 use proptest::prelude::*;
 use streams_analytics::{
@@ -8,16 +10,17 @@ use streams_analytics::{
     results::results,
     store::Store,
     topology::{Out, process},
+    windows::{WindowSpec, Windowing},
 };
 
 use crate::{
-    logs::{Line, Log, Says},
+    logs::{Line, Log, Says, Setting, Size},
     oracle::Answer,
-    published::publish,
+    published::Published,
 };
 
-/// Entries of a top list here: fewer than there are tweets, so that the end of the list matters.
-pub(crate) const LISTED: usize = 5;
+/// Entries of a list here: fewer than there are tweets and hashtags, so that the end of the list matters.
+pub(crate) const LISTED: usize = 3;
 
 /// So small that packs and slices come in many records, and shards in several parts.
 const LIMITS: Limits = Limits { record: 100, slices: 300 };
@@ -46,29 +49,51 @@ pub(crate) fn any_steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..60)
 }
 
-pub(crate) fn straight_through(log: &Log) -> Answer {
-    in_steps(log, &[])
+/// What had been published when a commit was through.
+pub(crate) struct Commit {
+    /// Records of the log that it covers.
+    pub(crate) taken: usize,
+    pub(crate) published: Answer,
 }
 
-/// Takes `steps`, then whatever is left of the log.
-pub(crate) fn in_steps(log: &Log, steps: &[Step]) -> Answer {
-    let mut task = Task::new();
+/// All in one commit.
+pub(crate) fn straight_through(log: &Log) -> Answer {
+    in_steps(log, &[]).pop().expect("the last commit").published
+}
+
+/// Takes `steps`, then whatever is left of the log; the last commit covers it all.
+pub(crate) fn in_steps(log: &Log, steps: &[Step]) -> Vec<Commit> {
+    let (_, commits) = run(log, steps);
+    commits
+}
+
+/// Text and author in the lists of all time at the end, by conference and tweet.
+pub(crate) fn shown_at_the_end(log: &Log, steps: &[Step]) -> BTreeMap<(String, String), (String, String)> {
+    let (task, _) = run(log, steps);
+    task.published.shown
+}
+
+fn run(log: &Log, steps: &[Step]) -> (Task, Vec<Commit>) {
+    let mut task = Task::new(log);
+    let mut commits = Vec::new();
     let records: Vec<Record> = log.lines.iter().map(record).collect();
-    for step in steps {
-        match *step {
+    for step in steps.iter().copied().chain([Step::Process(records.len()), Step::Commit]) {
+        match step {
             Step::Process(count) => task.process(&records, count),
-            Step::Commit => task.transaction(true),
+            Step::Commit => {
+                task.transaction(true);
+                commits.push(Commit { taken: task.next, published: task.published.answer.clone() });
+            }
             Step::Abort => task.transaction(false),
             Step::Restart => task.restart(),
             Step::Cut => task.changelog.cut = task.position.restore_from,
         }
     }
-    task.process(&records, records.len());
-    task.transaction(true);
-    task.published
+    (task, commits)
 }
 
 struct Task {
+    windowing: Arc<Windowing>,
     store: Store,
     rounds: Rounds,
     /// The next record.
@@ -76,7 +101,7 @@ struct Task {
     /// As committed with the offsets.
     position: Position,
     changelog: Changelog,
-    published: Answer,
+    published: Published,
 }
 
 #[derive(Default)]
@@ -88,15 +113,17 @@ struct Changelog {
 }
 
 impl Task {
-    fn new() -> Self {
+    fn new(log: &Log) -> Self {
+        let windowing = Arc::new(windowing(&log.setting));
         let inputs = InputOffsets { tweets: 0, likes: 0 };
         Self {
-            store: Store::default(),
+            store: Store::new(Arc::clone(&windowing)),
+            windowing,
             rounds: Rounds::new(0),
             next: 0,
             position: Position { restore_from: 0, restore_to: 0, inputs },
             changelog: Changelog::default(),
-            published: Answer::default(),
+            published: Published::new(&log.lines),
         }
     }
 
@@ -112,7 +139,7 @@ impl Task {
     fn transaction(&mut self, commits: bool) {
         let inputs = InputOffsets { tweets: i64::try_from(self.next).unwrap(), likes: 0 };
         let results = results(&mut self.store, LISTED);
-        let batch = write(&self.store, &self.rounds, inputs, LIMITS);
+        let batch = write(&mut self.store, &self.rounds, inputs, LIMITS);
         let first = self.changelog.records.len();
         let offsets: Vec<i64> = (first..first + batch.records.len()).map(|at| i64::try_from(at).unwrap()).collect();
         let position = batch.position(&offsets);
@@ -121,7 +148,7 @@ impl Task {
             self.changelog.records.extend(batch.records.into_iter().map(Some));
             self.position = position;
             self.store.commit();
-            publish(&mut self.published, results);
+            self.published.take(results);
         } else {
             self.changelog.records.extend(batch.records.iter().map(|_| None));
             self.store.undo();
@@ -132,7 +159,7 @@ impl Task {
     fn restart(&mut self) {
         let Position { restore_from, restore_to, inputs } = self.position;
         assert!(restore_from >= self.changelog.cut, "what is needed was cut off");
-        let mut restore = Restore::default();
+        let mut restore = Restore::new(Arc::clone(&self.windowing));
         for offset in restore_from..restore_to {
             if let Some(value) = &self.changelog.records[usize::try_from(offset).unwrap()] {
                 restore.apply(offset, value).unwrap();
@@ -140,20 +167,27 @@ impl Task {
         }
         let restored = (restore_to > 0).then_some(self.position);
         assert_eq!(restore.last(), restored, "Meta repeats what was committed");
-        self.store = restore.finish();
+        self.store = restore.finish().expect("a state of the same windows");
         self.rounds = Rounds::new(restore_from);
         self.next = usize::try_from(inputs.tweets).unwrap();
     }
 }
 
+fn windowing(setting: &Setting) -> Windowing {
+    let spec = |size: &Size| WindowSpec { size: size.size, advance: size.advance };
+    let windows = setting.sizes.iter().map(spec).collect();
+    Windowing { windows, grace: setting.grace, like_period: setting.like_period }
+}
+
 fn record(line: &Line) -> Record {
     let told = line.told.map(Timestamp::from_millis);
     let fact = match &line.says {
-        Says::Posted { author, text } => Fact::Tweet(Tweet {
+        Says::Posted { author, text, hashtag } => Fact::Tweet(Tweet {
             event_type: Tweet::EVENT_TYPE.into(),
             tweet_id: line.tweet.clone(),
             text: text.clone(),
             author: author.clone(),
+            hashtag: hashtag.clone(),
             created_at: told,
             tag_filter: line.conference.clone(),
             ..Tweet::default()

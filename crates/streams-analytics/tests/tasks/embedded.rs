@@ -1,22 +1,30 @@
 //! On the in-memory broker of `cargo run`, inside this process. It forgets the group's offsets, isolates no transactions
 //! and deletes no records; the results must be right all the same.
 
-use std::{net::TcpListener, thread::JoinHandle, time::Instant};
+use std::{
+    net::TcpListener,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 use kafka_client::{EmbeddedBroker, TopicsConfig};
 use service_shell::Shutdown;
 use streams_analytics::Config;
 
 use crate::{
-    LISTED, lines, oracle,
+    LISTED, answer, lines,
     wall::{PARTITIONS, PATIENCE, Wall},
 };
 
 const PREFIX: &str = "embedded-";
 
 fn start(wall: &Wall) -> (Shutdown, JoinHandle<anyhow::Result<()>>) {
-    let config =
+    let mut config =
         Config { kafka: wall.kafka().clone(), topics: TopicsConfig { prefix: PREFIX.into() }, ..Config::default() };
+    // Those of the log that is sent.
+    config.analytics.windows = ["5m", "1h", "10m/1m"].map(|window| window.parse().unwrap()).to_vec();
+    config.analytics.grace = Duration::from_secs(10);
+    config.analytics.like_period = Duration::from_mins(45);
     let shutdown = Shutdown::new();
     let ending = shutdown.clone();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -27,11 +35,11 @@ fn start(wall: &Wall) -> (Shutdown, JoinHandle<anyhow::Result<()>>) {
 }
 
 fn expect_results(wall: &Wall, sent: &[crate::Line]) {
-    let expected = oracle::answer(sent, LISTED);
+    let expected = answer(sent, LISTED);
     let deadline = Instant::now() + PATIENCE;
-    while wall.published() != expected {
+    while wall.published(sent) != expected {
         assert!(Instant::now() < deadline, "the results are not the oracle's in time");
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

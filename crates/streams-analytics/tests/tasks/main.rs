@@ -6,7 +6,12 @@ mod embedded;
 #[allow(dead_code, reason = "shared with tests/meaning, which uses more of it")]
 mod logs;
 #[path = "../meaning/oracle.rs"]
+#[allow(dead_code, reason = "shared with tests/meaning, which uses more of it")]
 mod oracle;
+#[path = "../meaning/published.rs"]
+#[allow(dead_code, reason = "shared with tests/meaning, which uses more of it")]
+mod published;
+mod reset;
 mod service;
 mod truth;
 mod wall;
@@ -31,10 +36,15 @@ fn lines(count: usize) -> Vec<Line> {
     logs::large_log(count).lines
 }
 
+/// What the oracle says, with the windows that [`Service`] is configured with.
+fn answer(sent: &[Line], listed: usize) -> oracle::Answer {
+    oracle::answer(&logs::large_log(0).setting, sent, listed)
+}
+
 fn expect_results(service: &Service, wall: &Wall, sent: &[Line]) {
     // What a broker appends now is later than any time told.
-    let expected = oracle::answer(sent, LISTED);
-    service.wait_for("results equal to the oracle's", |_| wall.published() == expected);
+    let expected = answer(sent, LISTED);
+    service.wait_for("results equal to the oracle's", |_| wall.published(sent) == expected);
 }
 
 #[test]
@@ -46,7 +56,7 @@ fn results_are_those_of_the_oracle_and_any_conference_is_answered() {
     expect_results(&service, &wall, &sent);
     assert!(truth::check(&wall) > 100);
 
-    let expected = &oracle::answer(&sent, 10)["conf1"];
+    let expected = &answer(&sent, 10)["conf1"];
     service.wait_for("the last results by HTTP", |service| {
         service.get("/analytics/conf1").is_some_and(|(_, json)| json["likeCount"] == json!(expected.likes))
     });
@@ -57,14 +67,14 @@ fn results_are_those_of_the_oracle_and_any_conference_is_answered() {
         list["nrs"].as_array().unwrap().iter().map(entry).collect()
     };
     let top: Vec<(String, u64)> =
-        expected.top.iter().map(|(id, count, ..)| (id.clone(), u64::try_from(*count).unwrap())).collect();
+        expected.top.iter().map(|(id, count)| (id.clone(), u64::try_from(*count).unwrap())).collect();
     assert_eq!(listed(&all["top"]["all"]), top);
     let (status, three) = service.get("/analytics/conf1/top?n=3&window=all").unwrap();
     assert_eq!((status, &three["window"], &three["final"]), (200, &json!("all"), &json!(false)));
     assert_eq!(listed(&three), top[..3]);
 
     assert_eq!(service.get("/analytics/nowhere").unwrap().0, 404);
-    let (status, refused) = service.get("/analytics/conf1/top?window=5m").unwrap();
+    let (status, refused) = service.get("/analytics/conf1/top?window=7m").unwrap();
     assert_eq!((status, &refused["field"]), (400, &json!("window")));
     assert_eq!(service.get("/analytics/conf1/top?n=11").unwrap().0, 400);
     assert_eq!(service.get("/analytics/a%20b").unwrap().0, 400);

@@ -21,6 +21,11 @@ pub(crate) struct Service {
 impl Service {
     /// Starts an instance on `wall`; with an instance id it is a static member.
     pub(crate) fn start(wall: &Wall, instance: &str) -> Self {
+        Self::start_with(wall, instance, &[])
+    }
+
+    /// The same, with other environment variables in place of the usual ones or beside them.
+    pub(crate) fn start_with(wall: &Wall, instance: &str, variables: &[(&str, &str)]) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let log = std::env::temp_dir().join(format!("streams-analytics-{}.log", uuid::Uuid::new_v4()));
         let child = Command::new(env!("CARGO_BIN_EXE_streams-analytics"))
@@ -33,7 +38,12 @@ impl Service {
             .env("LIVEWALL_HTTP__WORKERS", "1")
             // Many commits, so that many things can happen between them.
             .env("LIVEWALL_ANALYTICS__COMMIT_INTERVAL", "20ms")
+            // Those of the log that is sent.
+            .env("LIVEWALL_ANALYTICS__WINDOWS", "5m,1h,10m/1m")
+            .env("LIVEWALL_ANALYTICS__GRACE", "10s")
+            .env("LIVEWALL_ANALYTICS__LIKE_PERIOD", "45m")
             .env("LIVEWALL_LOG__FORMAT", "json")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(File::create(&log).unwrap())
             .stderr(File::options().append(true).open(&log).unwrap())
@@ -126,4 +136,27 @@ impl Drop for Service {
         let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.log);
     }
+}
+
+/// What a `streams-analytics reset` came to.
+#[derive(Debug)]
+pub(crate) struct Reset {
+    pub(crate) code: Option<i32>,
+    pub(crate) output: String,
+    pub(crate) errors: String,
+}
+
+/// Runs `streams-analytics reset` for `wall`.
+pub(crate) fn reset(wall: &Wall, args: &[&str]) -> Reset {
+    let output = Command::new(env!("CARGO_BIN_EXE_streams-analytics"))
+        .arg("reset")
+        .args(args)
+        .env("LIVEWALL_KAFKA__BROKERS", wall.brokers())
+        .env("LIVEWALL_TOPICS__PREFIX", wall.prefix())
+        .env("LIVEWALL_LOG__FILTER", "warn")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Reset { code: output.status.code(), output: text(output.stdout), errors: text(output.stderr) }
 }

@@ -6,16 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contracts::{Conference, Timestamp, Topic, partition_of};
+use contracts::{Conference, Record, Timestamp, Topic, partition_of};
 use kafka_client::{
     BareProducer, BareRecord, KafkaConfig, admin,
     transaction::{PartitionEvent, PartitionReader},
 };
 use serde_json::{Value, json};
+use streams_analytics::results::Results;
 
 use crate::{
     logs::{Line, Says},
-    oracle::{Answer, Totals},
+    oracle::Answer,
+    published::Published,
 };
 
 /// How long anything may take.
@@ -96,10 +98,10 @@ impl Wall {
             let partition = partition_of(&Conference::parse(&line.conference).unwrap(), PARTITIONS);
             let told = line.told.map(|told| Timestamp::from_millis(told).to_string());
             let (topic, value) = match &line.says {
-                Says::Posted { author, text } => (
+                Says::Posted { author, text, hashtag } => (
                     Topic::Tweets,
                     json!({"eventType": "tweetEvent", "tweetId": line.tweet, "text": text, "author": author,
-                        "tagFilter": line.conference, "createdAt": told}),
+                        "hashtag": hashtag, "tagFilter": line.conference, "createdAt": told}),
                 ),
                 Says::Likes { visitor, liked } => (
                     Topic::TweetLikes,
@@ -165,41 +167,29 @@ impl Wall {
         }
     }
 
-    /// What a reader of the results has now.
-    pub(crate) fn published(&self) -> Answer {
-        let mut answer = Answer::new();
-        // Records without a value are of transactions that are never committed, and that the in-memory broker shows.
-        let results = |topic| self.read(topic).into_iter().filter(|record| !record.value.is_empty());
-        for record in results(Topic::TweetAnalytics) {
-            let json = record.json();
-            let size = |name: &str| usize::try_from(json[name].as_u64().unwrap()).unwrap();
-            let time = |name: &str| Some(Timestamp::parse("time", json[name].as_str()?).unwrap().millis());
-            let nrs = json["top"]["all"]["nrs"].as_array().unwrap().iter();
-            let text = |ranked: &Value, name: &str| ranked[name].as_str().unwrap().to_owned();
-            let top = nrs.map(|ranked| {
-                let count = usize::try_from(ranked["count"].as_u64().unwrap()).unwrap();
-                (text(ranked, "tweetId"), count, text(ranked, "text"), text(ranked, "author"))
-            });
-            let totals = Totals {
-                tweets: size("tweetCount"),
-                authors: size("authorCount"),
-                likes: size("likeCount"),
-                tweets_time: time("tweetsStreamTime"),
-                likes_time: time("likesStreamTime"),
-                top: top.collect(),
-                counts: BTreeMap::new(),
-            };
-            answer.insert(record.key, totals);
+    /// What a reader of the results has now, of what was sent.
+    pub(crate) fn published(&self, sent: &[Line]) -> Answer {
+        let mut published = Published::new(sent);
+        published.take(Results {
+            counts: self.results(Topic::TweetLikeCounts),
+            conferences: self.results(Topic::TweetAnalytics),
+            windows: self.results(Topic::TweetWindows),
+        });
+        published.answer
+    }
+
+    fn results<R: Record>(&self, topic: Topic) -> Vec<R> {
+        let mut results: Vec<(String, R)> = Vec::new();
+        for record in self.read(topic) {
+            if record.value.is_empty() {
+                // Withdrawn by a reset; of a key that nothing has, it is of a transaction that was never committed, which
+                // the in-memory broker shows.
+                results.retain(|(key, _)| *key != record.key);
+            } else {
+                results.push((record.key, R::from_json(&record.value).unwrap()));
+            }
         }
-        for record in results(Topic::TweetLikeCounts) {
-            let (conference, tweet) = record.key.split_once('/').unwrap();
-            let counts = &mut answer.entry(conference.to_owned()).or_default().counts;
-            match usize::try_from(record.json()["count"].as_u64().unwrap()).unwrap() {
-                0 => counts.remove(tweet),
-                count => counts.insert(tweet.to_owned(), count),
-            };
-        }
-        answer
+        results.into_iter().map(|(_, result)| result).collect()
     }
 
     /// Sent so far on a topic's partition.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use contracts::{ConferenceAnalytics, RankedTweet, Record as _, TopList, Topic};
+use contracts::{ConferenceAnalytics, HashtagCount, MinuteCounts, RankedTweet, Record as _, Timestamp, TopList, Topic};
 
 use crate::wall::Wall;
 
@@ -94,6 +94,63 @@ async fn every_connection_gets_the_present_counts_and_totals_and_then_their_chan
     resumed.until("the count", |stream| !stream.named("tweetLikes").is_empty()).await;
     assert_eq!(resumed.named("tweetLikes")[0]["counts"][0]["count"], 3);
     assert!(resumed.ids().is_empty());
+}
+
+#[actix_web::test]
+async fn minutes_hashtags_and_the_newest_windows_come_at_the_start_and_as_they_change() {
+    let minute = |n: i64| Timestamp::from_millis(1_795_359_840_000 + n * 60_000);
+    let window = |start: i64, likes: u32| {
+        let entry = |tweet_id: &str, count| RankedTweet { tweet_id: tweet_id.into(), count, ..RankedTweet::default() };
+        let nrs = (1..=30).map(|n| entry(&n.to_string(), likes)).collect();
+        TopList { start: Some(minute(start)), end: Some(minute(start + 5)), r#final: false, nrs }
+    };
+    let analytics = |likes: u32, start: i64| ConferenceAnalytics {
+        conference: "rustconf".into(),
+        tweet_count: 3,
+        like_count: likes,
+        tweets_stream_time: Some(minute(1)),
+        likes_stream_time: Some(minute(2)),
+        per_minute: vec![
+            MinuteCounts { start: Some(minute(0)), tweets: 2, likes: 0 },
+            MinuteCounts { start: Some(minute(2)), tweets: 1, likes },
+        ],
+        hashtags: vec![HashtagCount { hashtag: "rust".into(), count: 3 }],
+        top: [("5m".to_owned(), window(start, likes)), ("all".to_owned(), TopList::default())].into(),
+        ..ConferenceAnalytics::default()
+    };
+    let wall = Wall::new().await;
+    wall.write(Topic::TweetAnalytics, "rustconf", "rustconf", &analytics(7, 0).to_json());
+    let replica = wall.replica().await;
+    let mut stream = replica.open("/updates?conference=rustconf").await;
+    stream.until("the window", |stream| !stream.named("tweetWindow").is_empty()).await;
+    let totals = &stream.named("tweetAnalytics")[0];
+    let series = &totals["perMinute"];
+    assert_eq!(series["start"], minute(-57).to_string(), "60 minutes up to the newest");
+    assert_eq!(
+        (&series["tweets"][57], &series["tweets"][58], &series["tweets"][59]),
+        (&2.into(), &0.into(), &1.into())
+    );
+    assert_eq!((series["likes"].as_array().unwrap().len(), &series["likes"][59]), (60, &7.into()));
+    assert_eq!(totals["hashtags"], serde_json::json!([{ "hashtag": "rust", "count": 3 }]));
+    assert_eq!(totals["likesStreamTime"], minute(2).to_string());
+    let first = &stream.named("tweetWindow")[0];
+    assert_eq!(
+        (&first["window"], &first["start"], &first["final"]),
+        (&"5m".into(), &minute(0).to_string().into(), &false.into())
+    );
+    assert_eq!(first["nrs"].as_array().unwrap().len(), 10);
+    assert!(
+        stream.events.iter().all(|event| (event.kind == "tweetWindow") == (event.data["eventType"] == "tweetWindow"))
+    );
+
+    wall.write(Topic::TweetAnalytics, "rustconf", "rustconf", &analytics(8, 5).to_json());
+    stream
+        .until("the next window", |stream| {
+            stream.named("tweetWindow").last().is_some_and(|data| data["start"] == minute(5).to_string())
+        })
+        .await;
+    assert_eq!(stream.named("tweetWindow").last().unwrap()["nrs"][0]["count"], 8);
+    assert_eq!(stream.named("tweetAnalytics").last().unwrap()["perMinute"]["likes"][59], 8);
 }
 
 #[actix_web::test]
