@@ -120,6 +120,16 @@ impl Topic {
 }
 
 impl TopicSpec {
+    /// The same with another retention in milliseconds, -1 for ever. `None` where age deletes nothing, and may not.
+    pub fn with_retention(self, retention_ms: i64) -> Option<Self> {
+        let cleanup = match self.cleanup {
+            Cleanup::Compact | Cleanup::Delete { retention_ms: -1 } => return None,
+            Cleanup::Delete { .. } => Cleanup::Delete { retention_ms },
+            Cleanup::CompactDelete { .. } => Cleanup::CompactDelete { retention_ms },
+        };
+        Some(Self { cleanup, ..self })
+    }
+
     /// The topic-level configuration in Kafka's own names.
     pub fn settings(self) -> Vec<(&'static str, String)> {
         let (policy, retention_ms) = match self.cleanup {

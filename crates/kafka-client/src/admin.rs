@@ -1,8 +1,8 @@
 //! Creating and verifying topics, and forgetting what a group has committed.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use contracts::Topic;
+use contracts::{Topic, TopicSpec};
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     error::RDKafkaErrorCode,
@@ -22,7 +22,7 @@ pub enum Created {
     Existed,
 }
 
-/// Creates every topic that is not there yet, with the settings of [`Topic::spec`].
+/// Creates every topic that is not there yet, with the settings that `spec` gives it, such as [`Topic::spec`].
 ///
 /// # Errors
 /// The first topic that the cluster refused, with its reason.
@@ -31,10 +31,11 @@ pub async fn create_topics(
     prefix: &str,
     partitions: i32,
     replication_factor: i32,
+    spec: impl Fn(Topic) -> TopicSpec,
 ) -> Result<Vec<(String, Created)>, KafkaError> {
     let admin: AdminClient<Logged> = config.client().create_with_context(Logged)?;
     let names: Vec<String> = Topic::ALL.iter().map(|topic| topic.with_prefix(prefix)).collect();
-    let settings: Vec<_> = Topic::ALL.iter().map(|topic| topic.spec().settings()).collect();
+    let settings: Vec<_> = Topic::ALL.iter().map(|topic| spec(*topic).settings()).collect();
     let topics: Vec<NewTopic<'_>> = names
         .iter()
         .zip(&settings)
@@ -118,19 +119,32 @@ pub async fn verify_topics(
     Ok(wrong)
 }
 
-async fn differing_settings(admin: &AdminClient<Logged>, name: &str, topic: Topic) -> Result<Vec<String>, KafkaError> {
+/// The settings of a topic (its full name) in Kafka's own names. `None` where they cannot be read.
+///
+/// # Errors
+/// Where the cluster cannot be asked.
+pub async fn topic_settings(config: &KafkaConfig, name: &str) -> Result<Option<BTreeMap<String, String>>, KafkaError> {
+    let admin: AdminClient<Logged> = config.client().create_with_context(Logged)?;
+    settings_of(&admin, name).await
+}
+
+async fn settings_of(admin: &AdminClient<Logged>, name: &str) -> Result<Option<BTreeMap<String, String>>, KafkaError> {
     let options = AdminOptions::new().request_timeout(Some(PATIENCE));
     let described = admin.describe_configs(&[ResourceSpecifier::Topic(name)], &options).await?;
-    let Some(Ok(resource)) = described.into_iter().next() else {
+    let Some(Ok(resource)) = described.into_iter().next() else { return Ok(None) };
+    Ok(Some(resource.entries.into_iter().map(|entry| (entry.name, entry.value.unwrap_or_default())).collect()))
+}
+
+async fn differing_settings(admin: &AdminClient<Logged>, name: &str, topic: Topic) -> Result<Vec<String>, KafkaError> {
+    let Some(entries) = settings_of(admin, name).await? else {
         return Ok(vec![format!("{name}: its settings cannot be read")]);
     };
-    let entries = resource.entry_map();
     let differing = topic.spec().settings().into_iter().filter_map(|(setting, expected)| {
         // Retention is the operator's choice; what a topic means is not.
         if setting.starts_with("retention.") {
             return None;
         }
-        let found = entries.get(setting).and_then(|entry| entry.value.clone()).unwrap_or_default();
+        let found = entries.get(setting).cloned().unwrap_or_default();
         (found != expected).then(|| format!("{name}: {setting} is {found}, not {expected}"))
     });
     Ok(differing.collect())

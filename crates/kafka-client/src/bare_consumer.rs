@@ -1,6 +1,9 @@
 //! A consumer with Livewall's settings and nothing around it.
 
-use std::time::Duration;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
@@ -10,6 +13,9 @@ use rdkafka::{
 };
 
 use crate::{KafkaConfig, KafkaError, PartitionBounds, logging::Logged};
+
+/// How soon what was not answered is asked again.
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(50);
 
 /// Reads partitions as they are, without a group and without care for restarts of brokers, and tells what a group has
 /// committed: what benches and tests measure against, and see with. Services use [`crate::BroadcastReader`] and
@@ -23,6 +29,16 @@ pub enum Isolation {
     Committed,
     /// All, at once.
     Uncommitted,
+}
+
+impl Isolation {
+    /// As librdkafka calls it.
+    pub(crate) fn level(self) -> &'static str {
+        match self {
+            Self::Committed => "read_committed",
+            Self::Uncommitted => "read_uncommitted",
+        }
+    }
 }
 
 /// A partition of a topic (its full name), and a place in it.
@@ -58,16 +74,12 @@ impl BareConsumer {
     /// Where librdkafka does not take the configuration.
     pub fn new(config: &KafkaConfig, group: &str, isolation: Isolation) -> Result<Self, KafkaError> {
         let mut client = config.client();
-        let isolation = match isolation {
-            Isolation::Committed => "read_committed",
-            Isolation::Uncommitted => "read_uncommitted",
-        };
         client
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "error")
-            .set("isolation.level", isolation)
+            .set("isolation.level", isolation.level())
             .set("allow.auto.create.topics", "false");
         if client.get("fetch.queue.backoff.ms").is_none() {
             client.set("fetch.queue.backoff.ms", "5");
@@ -108,8 +120,10 @@ impl BareConsumer {
     /// # Errors
     /// Where the broker does not answer in time.
     pub fn bounds(&self, topic: &str, partition: i32, patience: Duration) -> Result<PartitionBounds, KafkaError> {
-        let (start, end) = self.0.fetch_watermarks(topic, partition, patience)?;
-        Ok(PartitionBounds { start, end })
+        asked(patience, || {
+            let (start, end) = self.0.fetch_watermarks(topic, partition, patience)?;
+            Ok(PartitionBounds { start, end })
+        })
     }
 
     /// What the group has committed for each partition of `topic`; `None` where it has committed nothing. Under
@@ -122,7 +136,7 @@ impl BareConsumer {
         for partition in 0..partitions {
             list.add_partition(topic, partition);
         }
-        let list = self.0.committed_offsets(list, patience)?;
+        let list = asked(patience, || Ok(self.0.committed_offsets(list.clone(), patience)?))?;
         let committed = (0..partitions).map(|partition| {
             let Some(element) = list.find_partition(topic, partition) else { return Ok(None) };
             element.error()?;
@@ -132,5 +146,16 @@ impl BareConsumer {
             })
         });
         committed.collect()
+    }
+}
+
+/// Asks again until `patience` is over: a partition of a new topic has no leader at first, and a new group no coordinator.
+fn asked<T>(patience: Duration, ask: impl Fn() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match ask() {
+            Err(_) if Instant::now() < deadline => thread::sleep(BETWEEN_QUESTIONS),
+            outcome => return outcome,
+        }
     }
 }

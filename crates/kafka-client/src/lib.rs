@@ -42,7 +42,7 @@ pub struct KafkaError(String);
 
 impl KafkaError {
     /// An error of our own making.
-    pub(crate) fn new(text: impl Into<String>) -> Self {
+    pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 }

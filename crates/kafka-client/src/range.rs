@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use contracts::TraceParent;
 use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError as ClientError};
 
-use crate::{KafkaConfig, KafkaError, TopicRecord, reader::consumer};
+use crate::{Isolation, KafkaConfig, KafkaError, TopicRecord, reader::consumer};
 
 /// Offsets of one partition: from `from` up to but not including `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub fn read_range(
     if open.is_empty() {
         return Ok(Vec::new());
     }
-    let consumer = consumer(config)?;
+    let consumer = consumer(config, Isolation::Committed)?;
     let mut list = TopicPartitionList::new();
     for range in &open {
         list.add_partition_offset(topic, range.partition, Offset::Offset(range.from))?;

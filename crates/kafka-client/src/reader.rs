@@ -16,7 +16,7 @@ use rdkafka::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{KafkaConfig, KafkaError, Layout, PartitionBounds, bootstrap::Bootstrap, logging::Logged};
+use crate::{Isolation, KafkaConfig, KafkaError, Layout, PartitionBounds, bootstrap::Bootstrap, logging::Logged};
 
 /// The longest wait for a record before the reader looks whether it shall stop.
 const POLL: Duration = Duration::from_millis(100);
@@ -109,7 +109,7 @@ impl BroadcastReader {
         stop: CancellationToken,
         handler: impl FnMut(ReaderEvent<'_>) + Send + 'static,
     ) -> Result<Self, KafkaError> {
-        let (consumer, bootstrap) = (consumer(config)?, Bootstrap::new(config));
+        let (consumer, bootstrap) = (consumer(config, Isolation::Committed)?, Bootstrap::new(config));
         let (state, receiver) = watch::channel(ReaderState::CatchingUp);
         let partitions = layout.partitions;
         let thread = thread::Builder::new()
@@ -152,7 +152,7 @@ impl BroadcastReader {
 }
 
 /// A consumer that joins no group and commits nothing.
-pub(crate) fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Logged>, KafkaError> {
+pub(crate) fn consumer(config: &KafkaConfig, isolation: Isolation) -> Result<BaseConsumer<Logged>, KafkaError> {
     let mut client = config.client();
     client
         // librdkafka wants a name even where nobody joins.
@@ -160,7 +160,7 @@ pub(crate) fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Logged>, Kaf
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "error")
-        .set("isolation.level", "read_committed")
+        .set("isolation.level", isolation.level())
         .set("enable.partition.eof", "true")
         .set("allow.auto.create.topics", "false");
     Ok(client.create_with_context(Logged)?)

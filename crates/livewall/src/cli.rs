@@ -3,6 +3,7 @@
 use std::{env, net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use contracts::{Topic, TopicSpec};
 use service_shell::{BadConfig, load, start_telemetry};
 
 use crate::{
@@ -72,6 +73,10 @@ pub(crate) enum TopicsAction {
         /// The replicas of each partition
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=100))]
         replication_factor: i32,
+        /// How long a topic keeps its records, such as tweets=30d or tweet-likes=unlimited; may be repeated
+        /// [default: tweets, tweet-likes, tweets-held, tweets-inbox 7d; tweet-windows, dead-letters 30d]
+        #[arg(long, value_name = "TOPIC=TIME", value_parser = retention)]
+        retention: Vec<(Topic, TopicSpec)>,
     },
     /// Compare the topics with what they should be: one line per difference, and exit code 1 if there is one
     Verify {
@@ -123,6 +128,24 @@ impl SamplesArgs {
     pub(crate) fn pace(&self) -> Pace {
         Pace { posts_per_second: self.rate, duration: self.duration }
     }
+}
+
+/// A topic with another retention than usual.
+fn retention(text: &str) -> Result<(Topic, TopicSpec), String> {
+    let (name, time) = text.split_once('=').ok_or("must be TOPIC=TIME, such as tweets=30d or tweets=unlimited")?;
+    let topic = Topic::ALL.into_iter().find(|topic| topic.name() == name);
+    let topic =
+        topic.ok_or_else(|| format!("{name:?} is no topic; there are {}", Topic::ALL.map(Topic::name).join(", ")))?;
+    let millis = match time {
+        "unlimited" => -1,
+        time => humantime::parse_duration(time)
+            .ok()
+            .and_then(|time| i64::try_from(time.as_millis()).ok())
+            .filter(|millis| *millis >= 60_000)
+            .ok_or_else(|| format!("{time:?} is neither a time of at least 1m, such as 30d, nor unlimited"))?,
+    };
+    let spec = topic.spec().with_retention(millis);
+    Ok((topic, spec.ok_or_else(|| format!("{name} is not cleaned by age, so it has no retention"))?))
 }
 
 fn rate(text: &str) -> Result<f64, String> {

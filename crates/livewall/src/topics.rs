@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use contracts::{Topic, TopicSpec};
 use kafka_client::admin::{self, Created};
 
 use crate::{
@@ -15,8 +16,8 @@ pub(crate) fn run(action: TopicsAction, config: Config) -> ExitCode {
     let outcome = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
         runtime.block_on(async {
             match action {
-                TopicsAction::Create { partitions, replication_factor, .. } => {
-                    create(&config, partitions, replication_factor).await
+                TopicsAction::Create { partitions, replication_factor, retention, .. } => {
+                    create(&config, partitions, replication_factor, &retention).await
                 }
                 TopicsAction::Verify { partitions, .. } => verify(&config, partitions).await,
             }
@@ -31,9 +32,18 @@ pub(crate) fn run(action: TopicsAction, config: Config) -> ExitCode {
     }
 }
 
-async fn create(config: &Config, partitions: i32, replication_factor: i32) -> anyhow::Result<ExitCode> {
+async fn create(
+    config: &Config,
+    partitions: i32,
+    replication_factor: i32,
+    retention: &[(Topic, TopicSpec)],
+) -> anyhow::Result<ExitCode> {
     let prefix = &config.topics.prefix;
-    let topics = admin::create_topics(&config.kafka, prefix, partitions, replication_factor).await?;
+    let spec = |topic: Topic| {
+        let asked = retention.iter().rev().find(|(other, _)| *other == topic);
+        asked.map_or_else(|| topic.spec(), |(_, spec)| *spec)
+    };
+    let topics = admin::create_topics(&config.kafka, prefix, partitions, replication_factor, spec).await?;
     let mut existed = Vec::new();
     for (name, created) in topics {
         match created {

@@ -12,6 +12,7 @@ mod error;
 pub mod key;
 mod lag;
 mod openapi;
+mod proof;
 pub mod record;
 pub mod reset;
 pub mod results;

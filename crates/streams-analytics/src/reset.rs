@@ -128,7 +128,7 @@ impl Reset {
                     producer.send(OutRecord { topic: &topic, partition, key: Some(key), value: None, headers: &[] })?;
                 }
                 producer.delivered()?;
-                producer.commit_records()?;
+                producer.commit()?;
             }
             withdrawn += keys.len();
         }

@@ -55,7 +55,9 @@ impl App {
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config(&new_prefix());
         change(&mut config);
-        admin::create_topics(&config.kafka, &config.topics.prefix, PARTITIONS, 1).await.unwrap();
+        admin::create_topics(&config.kafka, &config.topics.prefix, PARTITIONS, 1, contracts::Topic::spec)
+            .await
+            .unwrap();
         let app = Self::start_unready(config);
         app.becomes_ready().await;
         app

@@ -41,7 +41,9 @@ async fn a_missing_topic_is_named_and_posts_are_taken_once_it_is_there() {
     assert_eq!(status, 503);
     assert!(body["detail"].as_str().unwrap().contains(&missing), "{body}");
 
-    admin::create_topics(&app.config.kafka, &app.config.topics.prefix, PARTITIONS, 1).await.unwrap();
+    admin::create_topics(&app.config.kafka, &app.config.topics.prefix, PARTITIONS, 1, contracts::Topic::spec)
+        .await
+        .unwrap();
     app.becomes_ready().await;
     assert_eq!(app.tweets(&post).await.0, 200);
     assert_eq!(records(&app).await.len(), 1);

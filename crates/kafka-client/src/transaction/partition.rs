@@ -9,7 +9,9 @@ use rdkafka::{
     message::{BorrowedMessage, Headers as _},
 };
 
-use crate::{KafkaConfig, KafkaError, PartitionBounds, bootstrap::Bootstrap, logging::Logged, reader::consumer};
+use crate::{
+    Isolation, KafkaConfig, KafkaError, PartitionBounds, bootstrap::Bootstrap, logging::Logged, reader::consumer,
+};
 
 /// What came of a poll.
 pub enum PartitionEvent<'a> {
@@ -62,11 +64,19 @@ impl PartitionReader {
     /// # Errors
     /// Where librdkafka does not take the configuration.
     pub fn new(config: &KafkaConfig, topic: &str, partition: i32) -> Result<Self, KafkaError> {
+        Self::seeing(config, topic, partition, Isolation::Committed)
+    }
+
+    /// The same, for those who want to see uncommitted records too.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn seeing(config: &KafkaConfig, topic: &str, partition: i32, isolation: Isolation) -> Result<Self, KafkaError> {
         let mut config = config.clone();
         // The end is told by an answer without records, for which the broker waits so long.
         config.properties.entry("fetch.wait.max.ms".into()).or_insert_with(|| "10".into());
         Ok(Self {
-            consumer: consumer(&config)?,
+            consumer: consumer(&config, isolation)?,
             bootstrap: Bootstrap::new(&config),
             topic: topic.to_owned(),
             partition,

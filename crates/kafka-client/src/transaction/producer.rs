@@ -9,7 +9,7 @@ use std::{
 
 use rdkafka::{
     Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _},
+    consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata},
     error::{KafkaError as ClientError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
     producer::{BaseRecord, Producer as _, ThreadedProducer},
@@ -191,33 +191,55 @@ impl TransactionalProducer {
         Ok(self.inner.context().wait(|| self.remind())?)
     }
 
-    /// Commits what was sent, with these offsets of `group`: partition, and what to commit for each of its topics.
+    /// Lets the transaction commit these offsets of `group`: partition, and what to commit for each of its topics.
     ///
     /// # Errors
     /// [`TransactionError`]; [`TransactionError::Abort`] too where `group` no longer owns its partitions.
-    pub fn commit(&self, group: &Group, offsets: &[(i32, Vec<CommittedOffset>)]) -> Result<(), TransactionError> {
+    pub fn send_offsets(&self, group: &Group, offsets: &[(i32, Vec<CommittedOffset>)]) -> Result<(), TransactionError> {
+        let lost = || TransactionError::Abort(KafkaError::new("the group's assignment was lost"));
+        let member = group.metadata().ok_or_else(lost)?;
+        self.send_offsets_of(&member, group.topics(), offsets)
+    }
+
+    /// The same without saying as which member, so that nobody's loss of a partition is noticed: a way to lose data, for
+    /// proofs that this would be noticed.
+    ///
+    /// # Errors
+    /// [`TransactionError`].
+    pub fn send_offsets_of_nobody(
+        &self,
+        config: &KafkaConfig,
+        group: &GroupOptions,
+        offsets: &[(i32, Vec<CommittedOffset>)],
+    ) -> Result<(), TransactionError> {
+        self.send_offsets_of(&nobody(config, &group.group)?, &group.topics, offsets)
+    }
+
+    fn send_offsets_of(
+        &self,
+        member: &ConsumerGroupMetadata,
+        topics: &[String],
+        offsets: &[(i32, Vec<CommittedOffset>)],
+    ) -> Result<(), TransactionError> {
         let mut list = TopicPartitionList::new();
         for (partition, committed) in offsets {
-            for (topic, committed) in group.topics().iter().zip(committed) {
+            for (topic, committed) in topics.iter().zip(committed) {
                 let mut element = list.add_partition(topic, *partition);
                 element.set_offset(Offset::Offset(committed.offset))?;
                 element.set_metadata(&committed.metadata);
             }
         }
-        let lost = || TransactionError::Abort(KafkaError::new("the group's assignment was lost"));
-        let metadata = group.metadata().ok_or_else(lost)?;
         again(|| {
             self.remind();
-            Ok(self.inner.send_offsets_to_transaction(&list, &metadata, Timeout::Never)?)
-        })?;
-        self.commit_records()
+            Ok(self.inner.send_offsets_to_transaction(&list, member, Timeout::Never)?)
+        })
     }
 
-    /// Commits what was sent, without offsets.
+    /// Commits what was sent, and the offsets.
     ///
     /// # Errors
     /// [`TransactionError`].
-    pub fn commit_records(&self) -> Result<(), TransactionError> {
+    pub fn commit(&self) -> Result<(), TransactionError> {
         again(|| {
             self.remind();
             Ok(self.inner.commit_transaction(Timeout::Never)?)
@@ -286,19 +308,16 @@ impl TransactionalProducer {
             }
         }
         self.delivered()?;
-        // Any offset does: it is never committed. A consumer that has joined no group speaks for no member.
-        let nobody: BaseConsumer<Logged> =
-            config.client().set("group.id", &outputs.group.group).create_with_context(Logged)?;
-        let (Some(topic), Some(metadata)) = (outputs.group.topics.first(), nobody.group_metadata()) else {
-            return Ok(());
-        };
-        let mut offsets = TopicPartitionList::new();
-        offsets.add_partition_offset(topic, 0, Offset::Offset(0))?;
-        again(|| {
-            self.remind();
-            Ok(self.inner.send_offsets_to_transaction(&offsets, &metadata, Timeout::Never)?)
-        })
+        // Any offset does: it is never committed.
+        let offset = vec![CommittedOffset { offset: 0, metadata: String::new() }];
+        self.send_offsets_of_nobody(config, outputs.group, &[(0, offset)])
     }
+}
+
+/// What a consumer that has joined no group says of itself.
+fn nobody(config: &KafkaConfig, group: &str) -> Result<ConsumerGroupMetadata, TransactionError> {
+    let client: BaseConsumer<Logged> = config.client().set("group.id", group).create_with_context(Logged)?;
+    client.group_metadata().ok_or_else(|| TransactionError::Abort(KafkaError::new("a consumer has no group")))
 }
 
 /// Repeats a step that may be repeated. Ends: each call lasts up to the rest of the transaction's timeout, after which the

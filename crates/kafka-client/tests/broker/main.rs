@@ -25,7 +25,7 @@ fn prefix() -> String {
 }
 
 async fn layout_of(prefix: &str) -> Layout {
-    admin::create_topics(&config(), prefix, PARTITIONS, 1).await.unwrap();
+    admin::create_topics(&config(), prefix, PARTITIONS, 1, Topic::spec).await.unwrap();
     let watch = ClusterWatch::start(&config(), prefix, &Topic::ALL, CancellationToken::new()).unwrap();
     tokio::time::timeout(WAIT, watch.layout()).await.expect("found in time").unwrap()
 }
@@ -117,7 +117,7 @@ async fn missing_topics_and_differing_partitions_are_named() {
     assert!(reason.contains(&format!("{absent}tweets")) && reason.contains("livewall topics create"), "{reason}");
 
     // Once they are created, the same watch finds them by itself.
-    admin::create_topics(&config(), &absent, PARTITIONS, 1).await.unwrap();
+    admin::create_topics(&config(), &absent, PARTITIONS, 1, Topic::spec).await.unwrap();
     until(|| watch.ready().is_ok()).await;
     assert_eq!(admin::verify_topics(&config(), &absent, Some(PARTITIONS)).await.unwrap(), Vec::<String>::new());
     let wrong = admin::verify_topics(&config(), &absent, Some(7)).await.unwrap();

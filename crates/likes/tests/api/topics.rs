@@ -31,7 +31,7 @@ impl Topics {
     }
 
     pub(crate) async fn create(&self) {
-        admin::create_topics(&self.kafka, &self.prefix, PARTITIONS, 1).await.unwrap();
+        admin::create_topics(&self.kafka, &self.prefix, PARTITIONS, 1, Topic::spec).await.unwrap();
     }
 
     pub(crate) async fn new() -> Self {

@@ -1,5 +1,7 @@
 //! `livewall topics`.
 
+use kafka_client::{KafkaConfig, admin};
+
 use crate::command::{brokers, prefix, run, run_with};
 
 #[test]
@@ -85,4 +87,35 @@ fn help_tells_every_command_and_no_secret() {
     }
     let help = run_with(&["samples", "--help"], &[("LIVEWALL_WEBHOOK__TOKEN", "hunter2")]);
     assert!(help.out.contains("--rate") && !help.out.contains("hunter2"), "{}", help.out);
+}
+
+#[test]
+fn retention_is_what_was_asked_for_up_to_unlimited() {
+    let (brokers, prefix) = (brokers(), prefix());
+    let place = ["--brokers", &brokers, "--topic-prefix", &prefix];
+    let asked = ["topics", "create", "--retention", "tweets=unlimited", "--retention", "tweet-windows=90d"];
+    let created = run(&[&asked[..], &place[..]].concat());
+    assert_eq!((created.code, created.errors.as_str()), (Some(0), ""), "{created:?}");
+    // Retention is the operator's choice, and no difference.
+    assert_eq!(run(&[&["topics", "verify"], &place[..]].concat()).code, Some(0));
+    let kafka = KafkaConfig { brokers: brokers.clone(), ..KafkaConfig::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let setting = |topic: &str| {
+        let settings = runtime.block_on(admin::topic_settings(&kafka, &format!("{prefix}{topic}")));
+        settings.unwrap().unwrap()["retention.ms"].clone()
+    };
+    assert_eq!(setting("tweets"), "-1");
+    assert_eq!(setting("tweet-windows"), (90_i64 * 24 * 60 * 60 * 1000).to_string());
+    assert_eq!(setting("tweet-likes"), (7_i64 * 24 * 60 * 60 * 1000).to_string());
+    for (retention, said) in [
+        ("tweets", "TOPIC=TIME"),
+        ("tweetz=1d", "is no topic"),
+        ("tweets=soon", "such as 30d"),
+        ("tweet-like-counts=1d", "is not cleaned by age"),
+        ("streams-analytics-changelog=1d", "is not cleaned by age"),
+    ] {
+        let refused = run(&[&["topics", "create", "--retention", retention], &place[..]].concat());
+        assert_eq!(refused.code, Some(64), "{refused:?}");
+        assert!(refused.errors.contains(said), "{retention}: {refused:?}");
+    }
 }

@@ -1,5 +1,6 @@
 //! What `scripts/bench` runs: measurements that check that nothing was missing.
 
+mod analytics;
 mod cores;
 mod crowd;
 mod fanout;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::report::Report;
 use crate::stage::{Broker, Plan, Process, Replicas, Stage};
 
 /// Load tests of Livewall.
@@ -30,6 +32,9 @@ enum Command {
     /// Every bench prints the path that it measured, checks at every receiver that each post came once and in order, and
     /// fails if one is missing. Values are medians of the rounds.
     Bench(Options),
+    /// A bare poll loop, which a bench starts as a process of its own
+    #[command(hide = true)]
+    BarePoll(analytics::bare_poll::Task),
 }
 
 /// What is measured, and how.
@@ -43,7 +48,7 @@ pub(crate) struct Options {
     /// How often each bench is done; the median counts
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=99))]
     rounds: u8,
-    /// How long a round of latency, fanout and memory is
+    /// How long a round of latency, fanout and memory is, and of what analytics does at 1,000 likes/s
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// Viewers [default: latency 100, fanout and memory 1,000]
@@ -61,6 +66,8 @@ pub(crate) struct Options {
     /// The core of viewers, posters and bare clients, a number or `any`
     #[arg(long, default_value = "1", value_parser = core)]
     probe_core: Core,
+    #[command(flatten)]
+    analytics: analytics::Scale,
     /// Print JSON, one document with all benches
     #[arg(long)]
     json: bool,
@@ -76,6 +83,8 @@ enum Which {
     Fanout,
     /// Memory of each service, idle and under load
     Memory,
+    /// streams-analytics: throughput beside a bare poll loop, restore, memory, latency, changelog, cost per like
+    Analytics,
 }
 
 /// A core, or any.
@@ -95,8 +104,11 @@ fn core(text: &str) -> Result<Core, String> {
 
 /// `load-test`, from its command line to its exit code.
 pub fn main() -> ExitCode {
-    let Command::Bench(options) = Arguments::parse().command;
-    match run(&options) {
+    let outcome = match Arguments::parse().command {
+        Command::Bench(options) => run(&options),
+        Command::BarePoll(task) => task.run(),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("load-test: {error:#}");
@@ -112,20 +124,27 @@ fn run(options: &Options) -> anyhow::Result<()> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut reports = Vec::new();
-    for which in [Which::Latency, Which::Ingest, Which::Fanout, Which::Memory] {
-        if !options.which.is_empty() && !options.which.contains(&which) {
-            continue;
-        }
-        let report = match which {
-            Which::Latency => runtime.block_on(latency::measure(options))?,
-            Which::Ingest => runtime.block_on(ingest::measure(options))?,
-            Which::Fanout => runtime.block_on(fanout::measure(options))?,
-            Which::Memory => runtime.block_on(memory::measure(options))?,
-        };
+    let mut publish = |report: Report| {
         if !options.json {
             println!("{report}");
         }
         reports.push(report);
+    };
+    for which in Which::value_variants() {
+        if !options.which.is_empty() && !options.which.contains(which) {
+            continue;
+        }
+        match which {
+            Which::Latency => publish(runtime.block_on(latency::measure(options))?),
+            Which::Ingest => publish(runtime.block_on(ingest::measure(options))?),
+            Which::Fanout => publish(runtime.block_on(fanout::measure(options))?),
+            Which::Memory => publish(runtime.block_on(memory::measure(options))?),
+            Which::Analytics => {
+                for part in options.analytics.parts() {
+                    publish(runtime.block_on(analytics::measure(options, part))?);
+                }
+            }
+        }
     }
     if options.json {
         println!("{}", serde_json::to_string_pretty(&reports)?);

@@ -120,7 +120,7 @@ impl Stage {
     /// # Errors
     /// What the broker says.
     pub async fn create_topics(&self) -> anyhow::Result<()> {
-        admin::create_topics(&self.broker.config(), &self.prefix, PARTITIONS, 1).await?;
+        admin::create_topics(&self.broker.config(), &self.prefix, PARTITIONS, 1, contracts::Topic::spec).await?;
         Ok(())
     }
 

@@ -72,6 +72,16 @@ impl Restore {
         Ok(())
     }
 
+    /// Whether a record is a slice.
+    pub fn holds_slice(value: &[u8]) -> bool {
+        matches!(ChangelogRecord::decode(value), Ok(ChangelogRecord { body: Some(Body::Slice(_)), .. }))
+    }
+
+    /// Whether a record is a pack.
+    pub fn holds_pack(value: &[u8]) -> bool {
+        matches!(ChangelogRecord::decode(value), Ok(ChangelogRecord { body: Some(Body::Pack(_)), .. }))
+    }
+
     fn apply_slice(&mut self, slice: Slice) -> Result<(), Unrestorable> {
         let shard = |number: u32| usize::try_from(number).map_err(|_| Unrestorable::Torn);
         let first = shard(slice.first_shard)?;

@@ -17,7 +17,10 @@ use super::{
     runner::Runner,
     task::Task,
 };
-use crate::changelog::InputOffsets;
+use crate::{
+    changelog::InputOffsets,
+    proof::{Failpoint, pass},
+};
 
 /// How long restoring works before the group is polled again.
 const BUDGET: Duration = Duration::from_millis(20);
@@ -61,11 +64,13 @@ impl Runner {
         match change {
             Change::Assigned(partitions) => {
                 tracing::info!(?partitions, "assigned");
+                pass(Failpoint::Assigned);
                 self.status.assigned(&partitions);
                 self.unlocated = Some(Unlocated::new(partitions, false));
             }
             Change::Revoked { lost } => {
                 tracing::info!(lost, "revoked");
+                pass(Failpoint::Revoked);
                 if !lost {
                     self.commit()?;
                 }

@@ -9,6 +9,7 @@ use kafka_client::{
 };
 
 use super::{Stop, assignment::Phase, runner::Runner, task::Task};
+use crate::proof::{Failpoint, Mutation, is, reach};
 
 /// The longest wait after aborts that follow each other.
 const LONGEST_QUIET: Duration = Duration::from_secs(5);
@@ -59,12 +60,22 @@ impl Runner {
             })
             .collect();
         producer.begin()?;
+        reach(Failpoint::BeforeProduce)?;
         for task in &mut tasks {
             task.send(producer, &self.topics, self.config.entries(), now)?;
+            reach(Failpoint::AmidProduce)?;
         }
         let offsets = producer.delivered()?;
         let committed: Vec<_> = tasks.iter_mut().filter_map(|task| task.delivered(&offsets)).collect();
-        producer.commit(group, &committed)
+        reach(Failpoint::BeforeOffsets)?;
+        if is(Mutation::NoFencing) {
+            producer.send_offsets_of_nobody(&self.kafka, &self.member, &committed)?;
+        } else {
+            producer.send_offsets(group, &committed)?;
+        }
+        reach(Failpoint::BeforeCommit)?;
+        producer.commit()?;
+        reach(Failpoint::AfterCommit)
     }
 
     /// Nothing of the transaction will be seen: the tasks go back to their last commit and read from there again.

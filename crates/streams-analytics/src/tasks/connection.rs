@@ -12,6 +12,7 @@ use kafka_client::{
 };
 
 use super::{Stop, assignment::Unlocated, runner::Runner};
+use crate::proof::{Failpoint, pass};
 
 /// How long making a producer may hold up the thread, and how long after a failure it is tried again.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -77,8 +78,10 @@ impl Runner {
         }
         let outputs =
             Outputs { topics: self.topics.outputs().to_vec(), partitions: self.topics.partitions, group: &self.member };
+        pass(Failpoint::Settling);
         match producer.end_hanging(&self.kafka, &outputs) {
             Ok(()) => {
+                tracing::info!("earlier transactions are settled");
                 self.relocate();
                 Ok(())
             }

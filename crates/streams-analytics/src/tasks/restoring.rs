@@ -6,7 +6,7 @@ use std::{
 };
 
 use kafka_client::{
-    KafkaConfig, KafkaError,
+    Isolation, KafkaConfig, KafkaError,
     transaction::{PartitionEvent, PartitionReader, RawEnds},
 };
 
@@ -15,7 +15,8 @@ use super::{
     stop::{Stop, Unrecoverable},
 };
 use crate::{
-    changelog::{Position, Restore},
+    changelog::{Position, Restore, Unrestorable},
+    proof::{Failpoint, Mutation, is, pass},
     store::Store,
     windows::Windowing,
 };
@@ -36,6 +37,8 @@ pub(super) struct Restoring {
     goal: Option<Position>,
     /// The changelog's first offset, once reading has begun.
     reading_from: Option<i64>,
+    /// A pack that a mutation applies once more.
+    again: Option<Vec<u8>>,
     records: u64,
     began: Instant,
     logged: Instant,
@@ -68,7 +71,8 @@ impl Restoring {
         goal: Option<Position>,
         windowing: Arc<Windowing>,
     ) -> Result<Self, KafkaError> {
-        let reader = PartitionReader::new(kafka, changelog, partition)?;
+        let isolation = if is(Mutation::PastRestoreTo) { Isolation::Uncommitted } else { Isolation::Committed };
+        let reader = PartitionReader::seeing(kafka, changelog, partition, isolation)?;
         let now = Instant::now();
         Ok(Self {
             partition,
@@ -78,6 +82,7 @@ impl Restoring {
             windowing,
             goal,
             reading_from: None,
+            again: None,
             records: 0,
             began: now,
             logged: now,
@@ -102,25 +107,28 @@ impl Restoring {
             let left = until.saturating_duration_since(Instant::now());
             match self.reader.poll(left)? {
                 PartitionEvent::Record(record) => {
+                    pass(Failpoint::Restoring);
                     let offset = record.offset();
-                    if self.goal.is_some_and(|goal| offset >= goal.restore_to) {
+                    if self.goal.is_some_and(|goal| offset >= goal.restore_to) && !is(Mutation::PastRestoreTo) {
                         return Err(self.lacking(ends));
                     }
                     // Empty ones belong to transactions that were never meant to be committed; librdkafka's broker in
                     // memory shows them all the same.
                     if !record.value().is_empty() {
-                        self.restore.apply(offset, record.value()).map_err(|fault| {
+                        take(&mut self.restore, &mut self.again, offset, record.value()).map_err(|fault| {
                             let reason = Unrecoverable::Record { offset, fault };
                             Stop::Reset { partition: self.partition, reason }
                         })?;
                     }
                     self.records += 1;
-                    if self.goal.is_some_and(|goal| offset + 1 == goal.restore_to) {
+                    if self.goal.is_some_and(|goal| offset + 1 == goal.restore_to) && !is(Mutation::PastRestoreTo) {
                         return self.finish(start).map(Some);
                     }
                 }
                 // Reading began when everything that is looked for was committed, so here is the end.
-                PartitionEvent::End if self.goal.is_some() => return Err(self.lacking(ends)),
+                PartitionEvent::End if self.goal.is_some() && !is(Mutation::PastRestoreTo) => {
+                    return Err(self.lacking(ends));
+                }
                 PartitionEvent::End => return self.finish(start).map(Some),
                 PartitionEvent::PositionLost => return Err(self.lacking(ends)),
                 PartitionEvent::Nothing => {}
@@ -165,10 +173,15 @@ impl Restoring {
     }
 
     fn finish(&mut self, start: i64) -> Result<Restored, Stop> {
+        if let Some(pack) = self.again.take() {
+            drop(self.restore.apply(-1, &pack));
+        }
         let restore = std::mem::replace(&mut self.restore, Restore::new(Arc::clone(&self.windowing)));
-        let position = restore.last();
+        let position = if is(Mutation::PastRestoreTo) { self.goal.or(restore.last()) } else { restore.last() };
         let wrong = match (self.goal, position) {
-            (Some(goal), found) if found != Some(goal) => Some(Unrecoverable::OtherCommit { to: goal.restore_to }),
+            (Some(goal), found) if found != Some(goal) && !is(Mutation::PastRestoreTo) => {
+                Some(Unrecoverable::OtherCommit { to: goal.restore_to })
+            }
             (None, Some(last)) if last.restore_from < start => {
                 let (from, to) = (last.restore_from, last.restore_to);
                 Some(Unrecoverable::Lacking { from, to, start, end: last.restore_to })
@@ -216,4 +229,15 @@ impl Restoring {
             "restoring"
         );
     }
+}
+
+/// Takes a record, unless a mutation has it otherwise.
+fn take(restore: &mut Restore, again: &mut Option<Vec<u8>>, offset: i64, value: &[u8]) -> Result<(), Unrestorable> {
+    if is(Mutation::SkippedSlice) && Restore::holds_slice(value) {
+        return Ok(());
+    }
+    if is(Mutation::PackTwice) && again.is_none() && Restore::holds_pack(value) {
+        *again = Some(value.to_vec());
+    }
+    restore.apply(offset, value)
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     changelog::{Batch, InputOffsets, Limits, Position, Rounds, write},
+    proof::{Mutation, is},
     record::read,
     results::results,
     store::{Sizes, Store},
@@ -200,7 +201,11 @@ impl Task {
     /// Back to the last commit: the input since then must be read again.
     pub(super) fn undo(&mut self) {
         self.attempt = None;
-        self.store.undo();
+        if is(Mutation::NoUndo) {
+            self.store.commit();
+        } else {
+            self.store.undo();
+        }
         self.next = self.base;
         self.out = Out::default();
         self.dead.clear();

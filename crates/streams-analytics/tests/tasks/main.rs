@@ -12,6 +12,7 @@ mod oracle;
 #[allow(dead_code, reason = "shared with tests/meaning, which uses more of it")]
 mod published;
 mod reset;
+#[allow(dead_code, reason = "shared with tests/proof, which uses more of it")]
 mod service;
 mod truth;
 mod wall;
@@ -27,6 +28,9 @@ use crate::{
     service::Service,
     wall::{PARTITIONS, Wall},
 };
+
+/// The binary that [`service`] starts.
+const BINARY: &str = env!("CARGO_BIN_EXE_streams-analytics");
 
 /// Entries of a list on the topic, with the default configuration.
 const LISTED: usize = 30;

@@ -28,7 +28,7 @@ impl Service {
     pub(crate) fn start_with(wall: &Wall, instance: &str, variables: &[(&str, &str)]) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let log = std::env::temp_dir().join(format!("streams-analytics-{}.log", uuid::Uuid::new_v4()));
-        let child = Command::new(env!("CARGO_BIN_EXE_streams-analytics"))
+        let child = Command::new(crate::BINARY)
             .env("LIVEWALL_KAFKA__BROKERS", wall.brokers())
             .env("LIVEWALL_KAFKA__INSTANCE_ID", instance)
             // The least that a broker allows: how long a dead dynamic member's partitions wait.
@@ -59,7 +59,11 @@ impl Service {
 
     /// Waits until `condition` holds; fails with the service's log when it does not in time.
     pub(crate) fn wait_for(&self, what: &str, condition: impl Fn(&Self) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        self.wait_within(PATIENCE, what, condition);
+    }
+
+    pub(crate) fn wait_within(&self, patience: Duration, what: &str, condition: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + patience;
         while !condition(self) {
             assert!(Instant::now() < deadline, "no {what} in time; the service's log:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
@@ -112,6 +116,17 @@ impl Service {
         assert!(sent.success());
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Whether it has been stopped, such as by SIGSTOP.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
@@ -148,7 +163,7 @@ pub(crate) struct Reset {
 
 /// Runs `streams-analytics reset` for `wall`.
 pub(crate) fn reset(wall: &Wall, args: &[&str]) -> Reset {
-    let output = Command::new(env!("CARGO_BIN_EXE_streams-analytics"))
+    let output = Command::new(crate::BINARY)
         .arg("reset")
         .args(args)
         .env("LIVEWALL_KAFKA__BROKERS", wall.brokers())

@@ -59,7 +59,9 @@ impl Wall {
     /// With all topics.
     pub(crate) fn new() -> Self {
         let wall = Self::without_topics();
-        actix_web::rt::System::new().block_on(admin::create_topics(&wall.kafka, &wall.prefix, PARTITIONS, 1)).unwrap();
+        actix_web::rt::System::new()
+            .block_on(admin::create_topics(&wall.kafka, &wall.prefix, PARTITIONS, 1, Topic::spec))
+            .unwrap();
         wall
     }
 

@@ -33,7 +33,7 @@ impl Wall {
             .expect("LIVEWALL_TEST_BROKERS names a running broker; scripts/test starts one");
         let kafka = KafkaConfig { brokers, ..KafkaConfig::default() };
         let prefix = format!("tl-{}-", uuid::Uuid::new_v4().simple());
-        admin::create_topics(&kafka, &prefix, PARTITIONS, 1).await.unwrap();
+        admin::create_topics(&kafka, &prefix, PARTITIONS, 1, Topic::spec).await.unwrap();
         let writer = BareProducer::new(&kafka).unwrap();
         Self { kafka, prefix, writer }
     }

@@ -1,0 +1,59 @@
+//! Exactly once, against everything that a bad day brings: processes that are killed in every phase, frozen past their
+//! session, and made to abort, while two of them share the partitions. What is committed in the end must be what the oracle
+//! says, and everything ever committed must have been true of the input that it names.
+//!
+//! PROOF_SECONDS is how long the fight lasts, PROOF_SEED repeats one. PROOF_KAFKA is the name of a broker of scripts/kafka
+//! that may be killed, too; PROOF_LONG=1 requires that every failpoint and every way of an abort was met.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod fight;
+#[path = "../meaning/logs.rs"]
+#[allow(dead_code, reason = "shared with tests/meaning, which uses more of it")]
+mod logs;
+mod mutations;
+#[path = "../meaning/oracle.rs"]
+#[allow(dead_code, reason = "shared with tests/meaning, which uses more of it")]
+mod oracle;
+mod plan;
+#[path = "../meaning/published.rs"]
+#[allow(dead_code, reason = "shared with tests/meaning, which uses more of it")]
+mod published;
+#[path = "../tasks/service.rs"]
+#[allow(dead_code, reason = "shared with tests/tasks, which uses more of it")]
+mod service;
+mod tally;
+#[path = "../tasks/truth.rs"]
+mod truth;
+#[path = "../tasks/wall.rs"]
+#[allow(dead_code, reason = "shared with tests/tasks, which uses more of it")]
+mod wall;
+
+use std::time::{Duration, Instant};
+
+use crate::{fight::Fight, plan::Random, tally::Tally};
+
+/// The binary that [`service`] starts.
+const BINARY: &str = env!("CARGO_BIN_EXE_streams-analytics-in-proof");
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
+}
+
+#[test]
+fn whatever_is_killed_frozen_or_aborted_the_results_are_those_of_the_oracle() {
+    let (seconds, seed) = (number("PROOF_SECONDS", 50), number("PROOF_SEED", 1));
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut tally = Tally::default();
+    let mut round = 0;
+    while round < 2 || Instant::now() < until {
+        println!("round {round}, seed {seed}");
+        let mut fight = Fight::new(Random::new(seed, round), &[]);
+        fight.go_on_for(Duration::from_secs(8));
+        fight.balance(Duration::from_mins(1), &mut tally);
+        round += 1;
+    }
+    println!("{tally}");
+    if number("PROOF_LONG", 0) > 0 {
+        tally.require_all();
+    }
+}

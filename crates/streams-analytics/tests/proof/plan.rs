@@ -1,0 +1,69 @@
+//! What shall happen to a process.
+
+/// Xorshift: a seed and a round give the same plans again.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64, round: u64) -> Self {
+        let mut random = Self((seed ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(2 * round + 1) | 1);
+        for _ in 0..8 {
+            random.below(2);
+        }
+        random
+    }
+
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % end
+    }
+}
+
+/// Every failpoint, with how often it may be passed first: some are passed once in a life, some at every commit.
+pub(crate) const FAILPOINTS: [(&str, u64); 9] = [
+    ("before-produce", 12),
+    ("amid-produce", 25),
+    ("before-offsets", 12),
+    ("before-commit", 12),
+    ("after-commit", 12),
+    ("restoring", 25),
+    ("assigned", 2),
+    ("revoked", 2),
+    ("settling", 2),
+];
+
+/// For the environment variable FAILPOINTS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Plan {
+    Nothing,
+    /// Dies at this failpoint.
+    Die(&'static str, u64),
+    /// Aborts some transactions.
+    Abort(u64),
+    /// Stops within a transaction, until its session is over.
+    Freeze(u64),
+}
+
+impl Plan {
+    pub(crate) fn any(random: &mut Random) -> Self {
+        match random.below(20) {
+            0..=15 => {
+                let (name, passes) = FAILPOINTS[usize::try_from(random.below(FAILPOINTS.len() as u64)).unwrap()];
+                Self::Die(name, random.below(passes))
+            }
+            16..=17 => Self::Abort(random.below(10)),
+            18 => Self::Freeze(random.below(10)),
+            _ => Self::Nothing,
+        }
+    }
+
+    pub(crate) fn failpoints(&self) -> String {
+        match self {
+            Self::Nothing => String::new(),
+            Self::Die(name, after) => format!("{name}={after}*off->1*return"),
+            Self::Abort(after) => format!("before-offsets={after}*off->2*return(abort)"),
+            Self::Freeze(after) => format!("before-offsets={after}*off->1*return(freeze)"),
+        }
+    }
+}
