@@ -23,11 +23,34 @@ impl InvalidField {
 }
 
 /// RFC 3986 "unreserved" characters: safe in a path segment, a query, a Kafka key and a cookie without escaping.
-fn is_unreserved(byte: u8) -> bool {
+const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'-')
 }
 
+/// [`is_unreserved`] of every byte: every record of every topic is looked at with it.
+const UNRESERVED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    loop {
+        table[byte as usize] = is_unreserved(byte);
+        if byte == u8::MAX {
+            break table;
+        }
+        byte += 1;
+    }
+};
+
+/// Whether a text is an identifier: what [`TweetId::parse`] and [`VisitorId::parse`] take.
+pub fn is_identifier(text: &str) -> bool {
+    (1..=MAX_ID_BYTES).contains(&text.len())
+        && text.bytes().all(|byte| UNRESERVED[usize::from(byte)])
+        && !matches!(text, "." | "..")
+}
+
 fn check(field: &'static str, text: &str) -> Result<(), InvalidField> {
+    if is_identifier(text) {
+        return Ok(());
+    }
     if text.is_empty() {
         return Err(InvalidField::new(field, "is empty"));
     }
@@ -109,6 +132,11 @@ impl Conference {
         let text = text.strip_prefix('#').unwrap_or(text);
         check("conference", text)?;
         Ok(Self(text.to_ascii_lowercase().into()))
+    }
+
+    /// Whether a text is a conference as it stands on topics: lower-cased, without `#`.
+    pub fn is_written(text: &str) -> bool {
+        is_identifier(text) && !text.bytes().any(|byte| byte.is_ascii_uppercase())
     }
 }
 

@@ -13,8 +13,8 @@ mod topic;
 mod trace;
 
 pub use headers::{EventHeaders, TRACEPARENT};
-pub use ids::{Conference, InvalidField, TweetId, VisitorId};
-pub use partition::{murmur2, partition_of};
+pub use ids::{Conference, InvalidField, TweetId, VisitorId, is_identifier};
+pub use partition::{murmur2, partition_of, partition_of_key};
 pub use record::{Record, UnreadableRecord};
 pub use time::Timestamp;
 pub use topic::{Cleanup, TimestampType, Topic, TopicSpec};

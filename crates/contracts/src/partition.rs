@@ -6,7 +6,12 @@ use crate::Conference;
 ///
 /// Also for records whose key only begins with the conference: order per conference is order of publication.
 pub fn partition_of(conference: &Conference, partitions: i32) -> i32 {
-    let positive = murmur2(conference.as_str().as_bytes()) & 0x7fff_ffff;
+    partition_of_key(conference.as_str().as_bytes(), partitions)
+}
+
+/// The partition that Java clients choose for a key.
+pub fn partition_of_key(key: &[u8], partitions: i32) -> i32 {
+    let positive = murmur2(key) & 0x7fff_ffff;
     i32::try_from(positive).unwrap_or(i32::MAX) % partitions.max(1)
 }
 

@@ -55,6 +55,9 @@ pub trait Record: Serialize + DeserializeOwned {
 
 /// On topics, conferences stand in their one written form: another spelling would be another key and another partition.
 fn check_conference(field: &'static str, text: &str) -> Result<(), InvalidField> {
+    if Conference::is_written(text) {
+        return Ok(());
+    }
     match Conference::parse(text) {
         Ok(conference) if conference.as_str() == text => Ok(()),
         Ok(_) => Err(InvalidField::new(field, "is not in lower case without #")),

@@ -123,6 +123,8 @@ impl Group {
             // How long a dead member's partitions wait.
             ("session.timeout.ms", "10000"),
             ("heartbeat.interval.ms", "1000"),
+            // Fetched ahead, in KiB; librdkafka's default is 64 MiB.
+            ("queued.max.messages.kbytes", "8192"),
             // A full queue is looked at again soon, not after librdkafka's second.
             ("fetch.queue.backoff.ms", "5"),
         ] {

@@ -22,7 +22,6 @@ const PART: usize = 10_000;
 #[derive(Default)]
 pub(super) struct Written {
     pub(super) entries: Entries,
-    pub(super) removed_likes: Vec<u8>,
     other_bytes: usize,
     /// Of the like before.
     since: i64,
@@ -30,7 +29,7 @@ pub(super) struct Written {
 
 impl Written {
     pub(super) fn bytes(&self) -> usize {
-        self.other_bytes + self.entries.likes.len() + self.entries.authors.len() + self.removed_likes.len()
+        self.other_bytes + self.entries.likes.len() + self.entries.authors.len()
     }
 
     pub(super) fn conference(&mut self, part: ConferenceState) {
@@ -62,7 +61,7 @@ impl Written {
 
     pub(super) fn like(&mut self, key: FactKey, like: Like) {
         let likes = &mut self.entries.likes;
-        encode_varint(u64::from(key.tweet), likes);
+        encode_varint(u64::from(key.tweet) << 1, likes);
         likes.put_slice(&key.visitor_bytes());
         encode_varint(zigzag(like.since.wrapping_sub(self.since)), likes);
         encode_varint(u64::try_from(like.accepted.saturating_sub(like.since)).unwrap_or(0), likes);
@@ -70,8 +69,9 @@ impl Written {
     }
 
     pub(super) fn removed_like(&mut self, key: FactKey) {
-        encode_varint(u64::from(key.tweet), &mut self.removed_likes);
-        self.removed_likes.put_slice(&key.visitor_bytes());
+        let likes = &mut self.entries.likes;
+        encode_varint((u64::from(key.tweet) << 1) | 1, likes);
+        likes.put_slice(&key.visitor_bytes());
     }
 }
 
@@ -217,27 +217,19 @@ fn load_counts(counts: &mut Counts, list: Option<&CountList>) {
 fn load_likes(store: &mut Store, mut likes: &[u8]) -> Result<(), Unrestorable> {
     let mut since = 0_i64;
     while likes.has_remaining() {
-        let key = fact_key(&mut likes)?;
+        let tweet = varint(&mut likes)?;
+        let (visitor, rest) = likes.split_first_chunk().ok_or(Unrestorable::Torn)?;
+        likes = rest;
+        let key = FactKey::from_bytes(u32::try_from(tweet >> 1).map_err(|_| Unrestorable::Torn)?, *visitor);
+        if tweet & 1 == 1 {
+            store.unload_like(key);
+            continue;
+        }
         since = since.wrapping_add(unzigzag(varint(&mut likes)?));
         let later = i64::try_from(varint(&mut likes)?).map_err(|_| Unrestorable::Torn)?;
         store.load_like(key, Like { since, accepted: since.saturating_add(later) });
     }
     Ok(())
-}
-
-/// Takes out the likes that were written as removed.
-pub(super) fn unload_likes(store: &mut Store, mut removed: &[u8]) -> Result<(), Unrestorable> {
-    while removed.has_remaining() {
-        store.unload_like(fact_key(&mut removed)?);
-    }
-    Ok(())
-}
-
-fn fact_key(from: &mut &[u8]) -> Result<FactKey, Unrestorable> {
-    let tweet = u32::try_from(varint(from)?).map_err(|_| Unrestorable::Torn)?;
-    let (visitor, rest) = from.split_first_chunk().ok_or(Unrestorable::Torn)?;
-    *from = rest;
-    Ok(FactKey::from_bytes(tweet, *visitor))
 }
 
 fn varint(from: &mut &[u8]) -> Result<u64, Unrestorable> {

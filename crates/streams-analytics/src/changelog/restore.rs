@@ -52,10 +52,7 @@ impl Restore {
             return Err(Unrestorable::Version { found: record.version });
         }
         match record.body.ok_or(Unrestorable::Torn)? {
-            Body::Pack(pack) => {
-                entries::unload_likes(&mut self.store, &pack.removed_likes)?;
-                entries::load(&mut self.store, pack.entries.unwrap_or_default())?;
-            }
+            Body::Pack(pack) => entries::load(&mut self.store, pack.entries.unwrap_or_default())?,
             Body::Slice(slice) => self.apply_slice(slice)?,
             Body::Meta(meta) => {
                 let configured = self.store.windowing.to_string();

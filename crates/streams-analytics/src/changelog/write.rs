@@ -96,7 +96,7 @@ fn packs(store: &Store, limits: Limits) -> Vec<Vec<u8>> {
         open.author(*author);
         close_if_full(&mut open);
     }
-    for (key, now) in store.touched_likes() {
+    for (key, now) in store.changed_likes() {
         match now {
             Some(like) => open.like(key, like),
             None => open.removed_like(key),
@@ -110,6 +110,6 @@ fn packs(store: &Store, limits: Limits) -> Vec<Vec<u8>> {
 }
 
 fn pack(written: Written) -> Vec<u8> {
-    let pack = Pack { entries: Some(written.entries), removed_likes: written.removed_likes };
+    let pack = Pack { entries: Some(written.entries) };
     ChangelogRecord { version: VERSION, body: Some(Body::Pack(pack)) }.encode_to_vec()
 }

@@ -92,80 +92,101 @@ impl Slot {
     }
 }
 
-/// Open addressing with linear probing. Grows by a quarter, not by doubling, so that at most a third is empty.
+/// A list with gaps, sorted by hash: every slot stands at the home that its hash gives it, or behind others of smaller
+/// hashes. So a search ends where it meets a greater hash, and growing is one pass. It grows by an eighth, not by doubling,
+/// so that at most a quarter is empty.
 #[derive(Default)]
 struct Shard {
+    /// Longer than `homes` where what belongs to the last ones needs it.
     slots: Vec<Slot>,
+    homes: usize,
     used: usize,
 }
 
-/// Of eight slots, how many may be used.
+/// The 32 bits of a hash that slots are sorted by. The lowest ones choose the shard.
+fn place(bits: u64) -> u64 {
+    (bits >> 10) & 0xffff_ffff
+}
+
+/// Of eight homes, how many slots may be used.
 const FULL: usize = 7;
 
 impl Shard {
     fn home(&self, bits: u64) -> usize {
-        // The upper bits, since the lower ones choose the shard; spread over any number of slots.
-        usize::try_from((((bits >> 10) & 0xffff_ffff) * self.slots.len() as u64) >> 32).expect("less than the length")
+        // Spread over any number of homes, in order.
+        usize::try_from((place(bits) * self.homes as u64) >> 32).expect("less than the homes")
     }
 
     /// Where `key` is, or where it would go.
     fn find(&self, key: FactKey, bits: u64) -> Result<usize, usize> {
-        let mut at = self.home(bits);
-        loop {
-            let slot = &self.slots[at];
-            if !slot.used {
-                return Err(at);
-            }
-            if slot.key == key {
+        let run = self.slots.iter().enumerate().skip(self.home(bits));
+        for (at, slot) in run {
+            if slot.used && slot.key == key {
                 return Ok(at);
             }
-            at = self.after(at);
+            if !slot.used || place(slot.key.bits()) > place(bits) {
+                return Err(at);
+            }
         }
+        Err(self.slots.len())
     }
 
-    fn after(&self, at: usize) -> usize {
-        if at + 1 == self.slots.len() { 0 } else { at + 1 }
+    fn insert_at(&mut self, at: usize, slot: Slot) {
+        match self.slots[at..].iter().position(|slot| !slot.used) {
+            Some(gap) => {
+                self.slots.copy_within(at..at + gap, at + 1);
+                self.slots[at] = slot;
+            }
+            None => self.slots.insert(at, slot),
+        }
+        self.used += 1;
+    }
+
+    fn remove_at(&mut self, at: usize) {
+        // What follows moves back, up to a gap or to what is at home.
+        let stays = |at: usize, slot: &Slot| !slot.used || self.home(slot.key.bits()) == at;
+        let mut end = at + 1;
+        while end < self.slots.len() && !stays(end, &self.slots[end]) {
+            end += 1;
+        }
+        self.slots.copy_within(at + 1..end, at);
+        self.slots[end - 1] = FREE;
+        self.used -= 1;
     }
 
     fn grow_if_full(&mut self) {
-        if (self.used + 1) * 8 <= self.slots.len() * FULL {
+        if (self.used + 1) * 8 <= self.homes * FULL {
             return;
         }
-        let larger = (self.slots.len() + self.slots.len() / 4).max(8);
-        let old = std::mem::replace(&mut self.slots, vec![FREE; larger]);
-        for slot in old.into_iter().filter(|slot| slot.used) {
-            if let Err(at) = self.find(slot.key, slot.key.bits()) {
-                self.slots[at] = slot;
-            }
-        }
-    }
-
-    fn remove_at(&mut self, mut free: usize) {
-        // Moves later ones of the run back, so that none becomes unreachable.
-        let mut at = free;
-        loop {
-            at = self.after(at);
-            let slot = self.slots[at];
-            if !slot.used {
-                break;
-            }
+        self.homes = (self.homes + self.homes / 8).max(8);
+        let mut slots = Vec::with_capacity(self.homes + self.homes / 64 + 4);
+        for slot in self.slots.iter().filter(|slot| slot.used) {
             let home = self.home(slot.key.bits());
-            let stays = if free <= at { free < home && home <= at } else { free < home || home <= at };
-            if !stays {
-                self.slots[free] = slot;
-                free = at;
+            if slots.len() < home {
+                slots.resize(home, FREE);
             }
+            slots.push(*slot);
         }
-        self.slots[free] = FREE;
-        self.used -= 1;
+        if slots.len() < self.homes {
+            slots.resize(self.homes, FREE);
+        }
+        self.slots = slots;
     }
 }
 
 /// Likes that stand, in shards, with what is needed to take back all changes since the last commit.
 pub(super) struct Facts {
     shards: Box<[Shard]>,
-    /// Every change since the last commit: what stood before it.
-    log: Vec<(FactKey, Option<Like>)>,
+    /// Every change since the last commit: what came or went.
+    log: Vec<Change>,
+}
+
+/// A like that came or went, which tells both what was before and what is after.
+#[derive(Clone, Copy)]
+struct Change {
+    key: FactKey,
+    like: Like,
+    came: bool,
 }
 
 impl Default for Facts {
@@ -188,7 +209,7 @@ impl Facts {
     pub(super) fn add(&mut self, key: FactKey, like: Like) -> bool {
         let added = self.put(key, like, false).is_none();
         if added {
-            self.log.push((key, None));
+            self.log.push(Change { key, like, came: true });
         }
         added
     }
@@ -196,7 +217,7 @@ impl Facts {
     /// Takes a like out.
     pub(super) fn remove(&mut self, key: FactKey) -> Option<Like> {
         let old = self.take(key)?;
-        self.log.push((key, Some(old)));
+        self.log.push(Change { key, like: old, came: false });
         Some(old)
     }
 
@@ -214,8 +235,7 @@ impl Facts {
                 Some(old)
             }
             Err(at) => {
-                shard.slots[at] = Slot::new(key, like);
-                shard.used += 1;
+                shard.insert_at(at, Slot::new(key, like));
                 None
             }
         }
@@ -233,9 +253,9 @@ impl Facts {
         Some(old)
     }
 
-    /// Keys changed since the last commit; one that changed twice may come twice.
-    pub(super) fn touched(&self) -> impl Iterator<Item = FactKey> {
-        self.log.iter().map(|(key, _)| *key)
+    /// Likes that came (as they are) or went since the last commit, in their order.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (FactKey, Option<Like>)> {
+        self.log.iter().map(|change| (change.key, change.came.then_some(change.like)))
     }
 
     pub(super) fn commit(&mut self) {
@@ -244,11 +264,8 @@ impl Facts {
     }
 
     pub(super) fn undo(&mut self) {
-        while let Some((key, old)) = self.log.pop() {
-            match old {
-                Some(like) => self.load(key, like),
-                None => self.unload(key),
-            }
+        while let Some(Change { key, like, came }) = self.log.pop() {
+            if came { self.unload(key) } else { self.load(key, like) }
         }
     }
 
@@ -256,9 +273,14 @@ impl Facts {
         self.shards.iter().map(|shard| shard.used).sum()
     }
 
-    /// The likes of one shard.
+    /// The likes of one shard, in an order that has nothing to do with their places: a shard that is filled in the order of
+    /// its places would be all one run until it is full.
     pub(super) fn shard(&self, shard: usize) -> impl Iterator<Item = (FactKey, Like)> {
-        self.shards[shard].slots.iter().filter(|slot| slot.used).map(|slot| (slot.key, slot.like()))
+        let slots = &self.shards[shard].slots;
+        // A prime far from any number of slots, so that all are met once.
+        const STRIDE: usize = 2_654_435_761;
+        let slots = (0..slots.len()).map(move |turn| &slots[turn.wrapping_mul(STRIDE) % slots.len()]);
+        slots.filter(|slot| slot.used).map(|slot| (slot.key, slot.like()))
     }
 
     /// Drops, unrecorded, likes of one shard that are of no use any more.

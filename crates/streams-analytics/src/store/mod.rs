@@ -193,9 +193,9 @@ impl Store {
         self.authors.added()
     }
 
-    /// Likes that came or went since the last commit; one may come twice.
-    pub fn touched_likes(&self) -> impl Iterator<Item = (FactKey, Option<Like>)> {
-        self.facts.touched().map(|key| (key, self.facts.get(key)))
+    /// Likes that came (as they are) or went since the last commit, in their order.
+    pub fn changed_likes(&self) -> impl Iterator<Item = (FactKey, Option<Like>)> {
+        self.facts.changes()
     }
 
     /// Whether nothing has changed since the last commit. Whatever changes, a conference does.

@@ -176,7 +176,7 @@ impl Runner {
 
     /// Puts all tasks aside, as they were at their last commit or before a commit whose outcome is unknown.
     pub(super) fn park(&mut self) {
-        (self.ahead_since, self.records) = (None, 0);
+        (self.ahead, self.drained, self.records) = (false, false, 0);
         for (partition, phase) in std::mem::take(&mut self.phases) {
             self.status.waiting(partition);
             if let Phase::Starting(task) | Phase::Running(task) = phase {

@@ -17,12 +17,14 @@ const LONGEST_QUIET: Duration = Duration::from_secs(5);
 impl Runner {
     /// Commits what was taken since the last commit. What fails is taken back, or settled by what the group says.
     pub(super) fn commit(&mut self) -> Result<(), Stop> {
-        (self.ahead_since, self.records) = (None, 0);
+        (self.ahead, self.drained, self.records) = (false, false, 0);
         if !self.is_settled() || self.ahead().next().is_none() {
             return Ok(());
         }
         let began = Instant::now();
-        match self.transaction() {
+        let outcome = self.transact();
+        self.transaction = (began, Instant::now());
+        match outcome {
             Ok(()) => {
                 self.aborts_in_a_row = 0;
                 let status = std::sync::Arc::clone(&self.status);
@@ -48,7 +50,7 @@ impl Runner {
         })
     }
 
-    fn transaction(&mut self) -> Result<(), TransactionError> {
+    fn transact(&mut self) -> Result<(), TransactionError> {
         let (Some(producer), Some(group)) = (&self.producer, &self.group) else { return Ok(()) };
         let now = Timestamp::from(jiff::Timestamp::now());
         let mut tasks: Vec<&mut Task> = self

@@ -22,8 +22,10 @@ use crate::{config::AnalyticsConfig, store::Sizes, windows::Windowing};
 
 /// The longest wait for input before the thread looks whether it shall stop.
 const IDLE: Duration = Duration::from_millis(100);
+/// Records between looks at the clock, while there is input.
+const LOOKS: usize = 64;
 /// How often the changelog is cut at most.
-const BETWEEN_CUTS: Duration = Duration::from_secs(1);
+const BETWEEN_CUTS: Duration = Duration::from_millis(200);
 /// How often sizes are measured.
 const BETWEEN_MEASURES: Duration = Duration::from_secs(5);
 
@@ -52,8 +54,12 @@ pub(super) struct Runner {
     /// Tasks of partitions that were given up: an assignment that gives them back needs no restoring.
     pub(super) parked: BTreeMap<i32, Task>,
     pub(super) unlocated: Option<Unlocated>,
-    /// When the first record came that is not committed.
-    pub(super) ahead_since: Option<Instant>,
+    /// When the last transaction began, and when it ended.
+    pub(super) transaction: (Instant, Instant),
+    /// Whether there is a record that is not committed.
+    pub(super) ahead: bool,
+    /// Whether there was no input for a moment when a commit was due.
+    pub(super) drained: bool,
     /// Records since the last commit.
     pub(super) records: usize,
     /// After an abort, tasks wait so long before they start again.
@@ -97,7 +103,9 @@ impl Runner {
             phases: BTreeMap::new(),
             parked: BTreeMap::new(),
             unlocated: None,
-            ahead_since: None,
+            transaction: (now, now),
+            ahead: false,
+            drained: false,
             records: 0,
             quiet_until: now,
             aborts_in_a_row: 0,
@@ -126,35 +134,48 @@ impl Runner {
     fn take_input(&mut self) -> Result<(), Stop> {
         let waiting = self.unlocated.is_some() || self.phases.values().any(|phase| !matches!(phase, Phase::Running(_)));
         let patience = if waiting || self.producer.is_none() { IDLE / 10 } else { IDLE };
-        let mut until = Instant::now() + patience;
+        let mut now = Instant::now();
+        let until = now + patience;
         loop {
-            if let Some(since) = self.ahead_since {
-                until = until.min(since + self.config.commit_interval);
+            // A look at the clock costs as much as a tenth of a like.
+            if self.records % LOOKS == 0 {
+                now = Instant::now();
             }
-            let now = Instant::now();
+            let (began, ended) = self.transaction;
+            // While input waits, commits leave it the whole interval between them; a commit costs what it costs, however
+            // much is in it. Otherwise they begin by the clock, so that nothing waits longer than the interval.
+            let (due, overdue) = (began + self.config.commit_interval, ended + self.config.commit_interval);
+            let wait = if self.ahead { until.min(due) } else { until };
             let Some(group) = &self.group else {
-                std::thread::sleep(until.saturating_duration_since(now));
+                std::thread::sleep(wait.saturating_duration_since(now));
                 return Ok(());
             };
-            match group.poll(until.saturating_duration_since(now)) {
+            match group.poll(wait.saturating_duration_since(now)) {
                 Polled::Record(record) => {
                     // A task that does not run yet will read this again from its own place.
                     if let Some(Phase::Running(task)) = self.phases.get_mut(&record.partition()) {
                         task.take(&record, &self.topics)?;
                         self.records += 1;
-                        self.ahead_since.get_or_insert(now);
+                        self.ahead = true;
                     }
                 }
                 Polled::Change(change) => {
                     self.change(change)?;
                     return Ok(());
                 }
-                Polled::Nothing => {}
+                Polled::Nothing => {
+                    now = Instant::now();
+                    self.drained = self.ahead && now >= due;
+                    if self.drained {
+                        return Ok(());
+                    }
+                }
                 Polled::Fenced => return self.rejoin(),
                 Polled::PositionLost => return Err(Stop::PositionLost),
                 Polled::Broken(error) => return Err(error.into()),
             }
-            if now >= until || self.records >= self.config.commit_records {
+            let enough = now >= until || (self.ahead && now >= overdue);
+            if enough || self.records >= self.config.commit_records {
                 return Ok(());
             }
         }
@@ -162,7 +183,7 @@ impl Runner {
 
     fn is_commit_due(&self) -> bool {
         self.records >= self.config.commit_records
-            || self.ahead_since.is_some_and(|since| since.elapsed() >= self.config.commit_interval)
+            || self.ahead && (self.drained || self.transaction.1.elapsed() >= self.config.commit_interval)
     }
 
     /// Has what lies before the last commit's state deleted, not too often.

@@ -55,7 +55,7 @@ impl Fight {
             sent: Vec::new(),
             fighters: instances.map(fighter).into(),
             variables: variables.to_vec(),
-            choose: Plan::any,
+            choose: Plan::next,
             tally: Tally::default(),
         }
     }

@@ -1,5 +1,7 @@
 //! What shall happen to a process.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 /// Xorshift: a seed and a round give the same plans again.
 pub(crate) struct Random(u64);
 
@@ -27,9 +29,9 @@ pub(crate) const FAILPOINTS: [(&str, u64); 9] = [
     ("before-offsets", 12),
     ("before-commit", 12),
     ("after-commit", 12),
-    ("restoring", 25),
-    ("assigned", 2),
-    ("revoked", 2),
+    ("restoring", 8),
+    ("assigned", 1),
+    ("revoked", 1),
     ("settling", 2),
 ];
 
@@ -46,14 +48,16 @@ pub(crate) enum Plan {
 }
 
 impl Plan {
-    pub(crate) fn any(random: &mut Random) -> Self {
-        match random.below(20) {
-            0..=15 => {
-                let (name, passes) = FAILPOINTS[usize::try_from(random.below(FAILPOINTS.len() as u64)).unwrap()];
+    /// Each in its turn, so that all are met soon; how soon in a life is random.
+    pub(crate) fn next(random: &mut Random) -> Self {
+        static TURN: AtomicUsize = AtomicUsize::new(0);
+        match TURN.fetch_add(1, Ordering::Relaxed) % (FAILPOINTS.len() + 3) {
+            at if at < FAILPOINTS.len() => {
+                let (name, passes) = FAILPOINTS[at];
                 Self::Die(name, random.below(passes))
             }
-            16..=17 => Self::Abort(random.below(10)),
-            18 => Self::Freeze(random.below(10)),
+            at if at == FAILPOINTS.len() => Self::Abort(random.below(6)),
+            at if at == FAILPOINTS.len() + 1 => Self::Freeze(random.below(6)),
             _ => Self::Nothing,
         }
     }
