@@ -108,6 +108,9 @@ fn place(bits: u64) -> u64 {
     (bits >> 10) & 0xffff_ffff
 }
 
+/// A prime that is greater than any number of slots, so that steps of it meet all of them once.
+const STRIDE: usize = 2_654_435_761;
+
 /// Of eight homes, how many slots may be used.
 const FULL: usize = 7;
 
@@ -277,8 +280,6 @@ impl Facts {
     /// its places would be all one run until it is full.
     pub(super) fn shard(&self, shard: usize) -> impl Iterator<Item = (FactKey, Like)> {
         let slots = &self.shards[shard].slots;
-        // A prime far from any number of slots, so that all are met once.
-        const STRIDE: usize = 2_654_435_761;
         let slots = (0..slots.len()).map(move |turn| &slots[turn.wrapping_mul(STRIDE) % slots.len()]);
         slots.filter(|slot| slot.used).map(|slot| (slot.key, slot.like()))
     }

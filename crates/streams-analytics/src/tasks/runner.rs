@@ -23,7 +23,7 @@ use crate::{config::AnalyticsConfig, store::Sizes, windows::Windowing};
 /// The longest wait for input before the thread looks whether it shall stop.
 const IDLE: Duration = Duration::from_millis(100);
 /// Records between looks at the clock, while there is input.
-const LOOKS: usize = 64;
+const LOOKS: u32 = 64;
 /// How often the changelog is cut at most.
 const BETWEEN_CUTS: Duration = Duration::from_millis(200);
 /// How often sizes are measured.
@@ -136,9 +136,10 @@ impl Runner {
         let patience = if waiting || self.producer.is_none() { IDLE / 10 } else { IDLE };
         let mut now = Instant::now();
         let until = now + patience;
-        loop {
-            // A look at the clock costs as much as a tenth of a like.
-            if self.records % LOOKS == 0 {
+        // A look at the clock costs as much as a tenth of a like. So while input is there, it is taken without.
+        let mut input = false;
+        for turn in 1_u32.. {
+            if turn.is_multiple_of(LOOKS) {
                 now = Instant::now();
             }
             let (began, ended) = self.transaction;
@@ -150,8 +151,10 @@ impl Runner {
                 std::thread::sleep(wait.saturating_duration_since(now));
                 return Ok(());
             };
-            match group.poll(wait.saturating_duration_since(now)) {
+            let patience = if input { Duration::ZERO } else { wait.saturating_duration_since(now) };
+            match group.poll(patience) {
                 Polled::Record(record) => {
+                    input = true;
                     // A task that does not run yet will read this again from its own place.
                     if let Some(Phase::Running(task)) = self.phases.get_mut(&record.partition()) {
                         task.take(&record, &self.topics)?;
@@ -164,7 +167,7 @@ impl Runner {
                     return Ok(());
                 }
                 Polled::Nothing => {
-                    now = Instant::now();
+                    (now, input) = (Instant::now(), false);
                     self.drained = self.ahead && now >= due;
                     if self.drained {
                         return Ok(());
@@ -179,6 +182,7 @@ impl Runner {
                 return Ok(());
             }
         }
+        Ok(())
     }
 
     fn is_commit_due(&self) -> bool {
