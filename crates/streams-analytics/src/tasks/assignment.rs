@@ -74,16 +74,26 @@ impl Runner {
                 if !lost {
                     self.commit()?;
                 }
-                self.park();
-                self.unlocated = None;
-                self.status.revoked();
-                if let Some(Err(error)) = self.group.as_ref().map(Group::unassign) {
-                    tracing::debug!("giving up the partitions: {error}");
-                }
+                self.give_up();
             }
-            Change::Torn(assignment) => return Err(Stop::Torn(assignment)),
+            // Somebody has given one topic more partitions than the others. The check of the topics says so, too.
+            Change::Torn(assignment) => {
+                tracing::error!("the group gave this member different partitions of the input topics: {assignment}");
+                self.commit()?;
+                self.give_up();
+            }
         }
         Ok(())
+    }
+
+    /// Leaves all partitions to the group.
+    fn give_up(&mut self) {
+        self.park();
+        self.unlocated = None;
+        self.status.revoked();
+        if let Some(Err(error)) = self.group.as_ref().map(Group::unassign) {
+            tracing::debug!("giving up the partitions: {error}");
+        }
     }
 
     /// Finds out where new partitions begin, and takes them.

@@ -21,9 +21,6 @@ pub enum Stop {
         "input records were deleted before they were processed; `streams-analytics reset` goes on from what is left"
     )]
     PositionLost,
-    /// The group's assignor does not know that the topics belong together.
-    #[error("the group gave this member different partitions of the input topics ({0}); do all have the same count?")]
-    Torn(String),
     /// So many unreadable records that the producer's fault is more likely than theirs.
     #[error(
         "partition {partition}: {poison} of the last {of} records cannot be processed, the last one because: {last}"
