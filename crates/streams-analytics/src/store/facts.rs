@@ -93,8 +93,8 @@ impl Slot {
 }
 
 /// A list with gaps, sorted by hash: every slot stands at the home that its hash gives it, or behind others of smaller
-/// hashes. So a search ends where it meets a greater hash, and growing is one pass. It grows by an eighth, not by doubling,
-/// so that at most a quarter is empty.
+/// hashes. So a search ends where it meets a greater hash, and growing is one pass. It grows by a quarter, not by doubling,
+/// so that at most a third is empty.
 #[derive(Default)]
 struct Shard {
     /// Longer than `homes` where what belongs to the last ones needs it.
@@ -161,7 +161,7 @@ impl Shard {
         if (self.used + 1) * 8 <= self.homes * FULL {
             return;
         }
-        self.homes = (self.homes + self.homes / 8).max(8);
+        self.homes = (self.homes + self.homes / 4).max(8);
         let mut slots = Vec::with_capacity(self.homes + self.homes / 64 + 4);
         for slot in self.slots.iter().filter(|slot| slot.used) {
             let home = self.home(slot.key.bits());
