@@ -108,8 +108,10 @@ fn process_like(store: &mut Store, like: &TweetLike, appended: Millis, out: &mut
         None => return false,
     };
     let like_period = store.windowing.like_period;
-    let first_like = store.tweet(tweet).and_then(|tweet| tweet.first_like);
-    if first_like.is_some_and(|first| stream_time >= first.saturating_add(like_period)) {
+    let (is_first, is_closed) = store
+        .tweet(tweet)
+        .map_or((true, false), |tweet| (tweet.first_like.is_none(), tweet.is_closed(like_period, Some(stream_time))));
+    if is_closed {
         let (conference, _) = store.change_conference(conference);
         conference.totals.closed = conference.totals.closed.saturating_add(1);
         out.closed += 1;
@@ -120,7 +122,7 @@ fn process_like(store: &mut Store, like: &TweetLike, appended: Millis, out: &mut
         if !store.add_like(fact, Like { since: time, accepted: stream_time }) {
             return false;
         }
-        if first_like.is_none() {
+        if is_first {
             store.change_tweet(tweet).first_like = Some(stream_time);
         }
         let (conference, windowing) = store.change_conference(conference);

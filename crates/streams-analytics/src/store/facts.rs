@@ -280,7 +280,7 @@ impl Facts {
     /// its places would be all one run until it is full.
     pub(super) fn shard(&self, shard: usize) -> impl Iterator<Item = (FactKey, Like)> {
         let slots = &self.shards[shard].slots;
-        let slots = (0..slots.len()).map(move |turn| &slots[turn.wrapping_mul(STRIDE) % slots.len()]);
+        let slots = (0..slots.len()).map(move |turn| &slots[(turn * STRIDE) % slots.len()]);
         slots.filter(|slot| slot.used).map(|slot| (slot.key, slot.like()))
     }
 

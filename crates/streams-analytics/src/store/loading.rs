@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Conference, FactKey, Like, Millis, Post, Store, Tweet, position, tweet::Ids};
+use super::{Conference, FactKey, LISTED, Like, Millis, Post, Store, Tweet, position, tweet::Ids};
 use crate::{
     key::{Key, SHARDS},
     windows::Windowing,
@@ -109,7 +109,7 @@ impl Store {
         }
         let windowing: &Windowing = &self.windowing;
         for conference in &mut self.conferences {
-            conference.finish_loading(windowing, self.listed, &Ids(&self.tweets));
+            conference.finish_loading(windowing, LISTED, &Ids(&self.tweets));
         }
         self.committed_conferences = self.conferences.len();
         self.committed_tweets = self.tweets.len();

@@ -70,8 +70,6 @@ pub struct Store {
     changed_tweets: Vec<(u32, Option<Arc<Post>>, Option<Millis>)>,
     authors: Authors,
     facts: Facts,
-    /// The length of lists that are kept of what is over.
-    listed: usize,
 }
 
 /// How many entries are kept of a window that is over for likes and waits for tweets, or the other way round.
@@ -92,7 +90,6 @@ impl Store {
             changed_tweets: Vec::new(),
             authors: Authors::default(),
             facts: Facts::default(),
-            listed: LISTED,
         }
     }
 
@@ -207,7 +204,7 @@ impl Store {
     pub fn commit(&mut self) {
         let tweets = &self.tweets;
         for index in self.touched_conferences.drain(..) {
-            self.conferences[index as usize].commit(&self.windowing, self.listed, &Ids(tweets));
+            self.conferences[index as usize].commit(&self.windowing, LISTED, &Ids(tweets));
         }
         self.committed_conferences = self.conferences.len();
         self.committed_tweets = self.tweets.len();

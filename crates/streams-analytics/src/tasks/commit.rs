@@ -1,6 +1,9 @@
 //! One transaction: the results, the state and the input offsets of all tasks that are ahead of their last commit.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use contracts::Timestamp;
 use kafka_client::{
@@ -18,7 +21,7 @@ impl Runner {
     /// Commits what was taken since the last commit. What fails is taken back, or settled by what the group says.
     pub(super) fn commit(&mut self) -> Result<(), Stop> {
         (self.ahead, self.drained, self.records) = (false, false, 0);
-        if !self.is_settled() || self.ahead().next().is_none() {
+        if !self.is_settled() || ahead(&mut self.phases).next().is_none() {
             return Ok(());
         }
         let began = Instant::now();
@@ -27,10 +30,9 @@ impl Runner {
         match outcome {
             Ok(()) => {
                 self.aborts_in_a_row = 0;
-                let status = std::sync::Arc::clone(&self.status);
-                for task in self.ahead() {
+                for task in ahead(&mut self.phases) {
                     task.commit();
-                    status.running(task.partition(), task.next());
+                    self.status.running(task.partition(), task.next());
                 }
                 self.cut();
                 metrics::counter!("analytics_commits_total").increment(1);
@@ -42,25 +44,10 @@ impl Runner {
         }
     }
 
-    /// Running tasks with something to commit.
-    fn ahead(&mut self) -> impl Iterator<Item = &mut Task> {
-        self.phases.values_mut().filter_map(|phase| match phase {
-            Phase::Running(task) if task.is_ahead() => Some(task),
-            _ => None,
-        })
-    }
-
     fn transact(&mut self) -> Result<(), TransactionError> {
         let (Some(producer), Some(group)) = (&self.producer, &self.group) else { return Ok(()) };
         let now = Timestamp::from(jiff::Timestamp::now());
-        let mut tasks: Vec<&mut Task> = self
-            .phases
-            .values_mut()
-            .filter_map(|phase| match phase {
-                Phase::Running(task) if task.is_ahead() => Some(task),
-                _ => None,
-            })
-            .collect();
+        let mut tasks: Vec<&mut Task> = ahead(&mut self.phases).collect();
         producer.begin()?;
         reach(Failpoint::BeforeProduce)?;
         for task in &mut tasks {
@@ -103,4 +90,12 @@ impl Runner {
         }
         Ok(())
     }
+}
+
+/// Running tasks with something to commit.
+fn ahead(phases: &mut BTreeMap<i32, Phase>) -> impl Iterator<Item = &mut Task> {
+    phases.values_mut().filter_map(|phase| match phase {
+        Phase::Running(task) if task.is_ahead() => Some(task),
+        _ => None,
+    })
 }

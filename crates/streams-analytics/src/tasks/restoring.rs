@@ -71,7 +71,10 @@ impl Restoring {
         goal: Option<Position>,
         windowing: Arc<Windowing>,
     ) -> Result<Self, KafkaError> {
-        let isolation = if is(Mutation::PastRestoreTo) { Isolation::Uncommitted } else { Isolation::Committed };
+        let (goal, isolation) = match goal {
+            Some(_) if is(Mutation::PastRestoreTo) => (None, Isolation::Uncommitted),
+            goal => (goal, Isolation::Committed),
+        };
         let reader = PartitionReader::seeing(kafka, changelog, partition, isolation)?;
         let now = Instant::now();
         Ok(Self {
@@ -109,7 +112,7 @@ impl Restoring {
                 PartitionEvent::Record(record) => {
                     pass(Failpoint::Restoring);
                     let offset = record.offset();
-                    if self.goal.is_some_and(|goal| offset >= goal.restore_to) && !is(Mutation::PastRestoreTo) {
+                    if self.goal.is_some_and(|goal| offset >= goal.restore_to) {
                         return Err(self.lacking(ends));
                     }
                     // Empty ones belong to transactions that were never meant to be committed; librdkafka's broker in
@@ -121,14 +124,12 @@ impl Restoring {
                         })?;
                     }
                     self.records += 1;
-                    if self.goal.is_some_and(|goal| offset + 1 == goal.restore_to) && !is(Mutation::PastRestoreTo) {
+                    if self.goal.is_some_and(|goal| offset + 1 == goal.restore_to) {
                         return self.finish(start).map(Some);
                     }
                 }
                 // Reading began when everything that is looked for was committed, so here is the end.
-                PartitionEvent::End if self.goal.is_some() && !is(Mutation::PastRestoreTo) => {
-                    return Err(self.lacking(ends));
-                }
+                PartitionEvent::End if self.goal.is_some() => return Err(self.lacking(ends)),
                 PartitionEvent::End => return self.finish(start).map(Some),
                 PartitionEvent::PositionLost => return Err(self.lacking(ends)),
                 PartitionEvent::Nothing => {}
@@ -177,11 +178,9 @@ impl Restoring {
             drop(self.restore.apply(-1, &pack));
         }
         let restore = std::mem::replace(&mut self.restore, Restore::new(Arc::clone(&self.windowing)));
-        let position = if is(Mutation::PastRestoreTo) { self.goal.or(restore.last()) } else { restore.last() };
+        let position = restore.last();
         let wrong = match (self.goal, position) {
-            (Some(goal), found) if found != Some(goal) && !is(Mutation::PastRestoreTo) => {
-                Some(Unrecoverable::OtherCommit { to: goal.restore_to })
-            }
+            (Some(goal), found) if found != Some(goal) => Some(Unrecoverable::OtherCommit { to: goal.restore_to }),
             (None, Some(last)) if last.restore_from < start => {
                 let (from, to) = (last.restore_from, last.restore_to);
                 Some(Unrecoverable::Lacking { from, to, start, end: last.restore_to })

@@ -12,7 +12,8 @@ use service_shell::Shutdown;
 use streams_analytics::Config;
 
 use crate::{
-    LISTED, answer, lines,
+    LISTED, answer, lines, logs,
+    service::windows,
     wall::{PARTITIONS, PATIENCE, Wall},
 };
 
@@ -22,9 +23,10 @@ fn start(wall: &Wall) -> (Shutdown, JoinHandle<anyhow::Result<()>>) {
     let mut config =
         Config { kafka: wall.kafka().clone(), topics: TopicsConfig { prefix: PREFIX.into() }, ..Config::default() };
     // Those of the log that is sent.
-    config.analytics.windows = ["5m", "1h", "10m/1m"].map(|window| window.parse().unwrap()).to_vec();
-    config.analytics.grace = Duration::from_secs(10);
-    config.analytics.like_period = Duration::from_mins(45);
+    let setting = logs::large_log(0).setting;
+    config.analytics.windows = windows(&setting).iter().map(|window| window.parse().unwrap()).collect();
+    config.analytics.grace = Duration::from_millis(setting.grace.unsigned_abs());
+    config.analytics.like_period = Duration::from_millis(setting.like_period.unsigned_abs());
     let shutdown = Shutdown::new();
     let ending = shutdown.clone();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -10,7 +10,15 @@ use std::{
 
 use serde_json::Value;
 
-use crate::wall::{PATIENCE, Wall};
+use crate::{
+    logs::{self, Setting},
+    wall::{PATIENCE, Wall},
+};
+
+/// The windows of a setting, as they are configured.
+pub(crate) fn windows(setting: &Setting) -> Vec<String> {
+    setting.sizes.iter().map(|size| format!("{}s/{}s", size.size / 1000, size.advance / 1000)).collect()
+}
 
 pub(crate) struct Service {
     child: Child,
@@ -27,6 +35,7 @@ impl Service {
     /// The same, with other environment variables in place of the usual ones or beside them.
     pub(crate) fn start_with(wall: &Wall, instance: &str, variables: &[(&str, &str)]) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let setting = logs::large_log(0).setting;
         let log = std::env::temp_dir().join(format!("streams-analytics-{}.log", uuid::Uuid::new_v4()));
         let child = Command::new(crate::BINARY)
             .env("LIVEWALL_KAFKA__BROKERS", wall.brokers())
@@ -39,9 +48,9 @@ impl Service {
             // Many commits, so that many things can happen between them.
             .env("LIVEWALL_ANALYTICS__COMMIT_INTERVAL", "20ms")
             // Those of the log that is sent.
-            .env("LIVEWALL_ANALYTICS__WINDOWS", "5m,1h,10m/1m")
-            .env("LIVEWALL_ANALYTICS__GRACE", "10s")
-            .env("LIVEWALL_ANALYTICS__LIKE_PERIOD", "45m")
+            .env("LIVEWALL_ANALYTICS__WINDOWS", windows(&setting).join(","))
+            .env("LIVEWALL_ANALYTICS__GRACE", format!("{}ms", setting.grace))
+            .env("LIVEWALL_ANALYTICS__LIKE_PERIOD", format!("{}ms", setting.like_period))
             .env("LIVEWALL_LOG__FORMAT", "json")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
