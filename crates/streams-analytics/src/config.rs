@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use kafka_client::{KafkaConfig, TopicsConfig, transaction::Assignment};
+use serde::{Deserialize, Deserializer, Serialize};
+use service_shell::{BadConfig, HttpConfig, LogConfig, ServiceConfig, comma_separated};
+
 use crate::{
     store::Millis,
     windows::{WindowSpec, Windowing},
 };
-use kafka_client::{KafkaConfig, TopicsConfig};
-use serde::{Deserialize, Deserializer, Serialize};
-use service_shell::{BadConfig, HttpConfig, LogConfig, ServiceConfig, comma_separated};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -43,6 +44,9 @@ pub struct AnalyticsConfig {
     /// How long a tweet takes likes, in stream time, from its first like on. Then its likes need no memory any more.
     #[serde(with = "humantime_serde")]
     pub like_period: Duration,
+    /// How the instances share the partitions: `eager`, or `cooperative` (brokers of Kafka 4), where tasks that stay go on
+    /// while others move. The same for all instances.
+    pub assignment: Assignment,
     /// How long results may wait for their commit. A commit costs the broker about 10 ms.
     #[serde(with = "humantime_serde")]
     pub commit_interval: Duration,
@@ -62,6 +66,7 @@ impl Default for AnalyticsConfig {
             windows: [5, 60].map(|minutes| WindowSpec { size: minutes * MINUTE, advance: minutes * MINUTE }).to_vec(),
             grace: Duration::from_mins(1),
             like_period: Duration::from_hours(30 * 24),
+            assignment: Assignment::Eager,
             commit_interval: Duration::from_millis(100),
             commit_records: 100_000,
             poison_ratio: 0.5,

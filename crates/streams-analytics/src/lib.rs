@@ -185,6 +185,8 @@ fn describe_metrics() {
     describe_counter!("analytics_aborts_total", "Transactions that were aborted and done again");
     describe_counter!("analytics_restores_total", "States that were read back from the changelog");
     describe_histogram!("analytics_restore_seconds", Unit::Seconds, "How long reading a state back took");
+    describe_gauge!("analytics_tasks_assigned", "Partitions that the group has given to this instance");
+    describe_gauge!("analytics_tasks_running", "Those of them whose task runs");
     describe_gauge!("analytics_state_entries", "Entries in memory, by partition and kind");
     describe_gauge!("analytics_lag_records", "Input records that are not committed yet, by topic and partition");
 }

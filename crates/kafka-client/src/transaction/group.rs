@@ -3,17 +3,32 @@
 use std::time::Duration;
 
 use rdkafka::{
-    Message as _, Offset, TopicPartitionList,
+    ClientConfig, Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata},
     error::{KafkaError as ClientError, RDKafkaErrorCode},
     message::{BorrowedMessage, Headers as _},
 };
+use serde::{Deserialize, Serialize};
 
 use super::membership::{Change, Membership};
 use crate::{KafkaConfig, KafkaError, PartitionBounds, bootstrap::Bootstrap};
 
 /// How long a seek may take; it asks no broker.
 const SEEK: Duration = Duration::from_secs(5);
+
+/// How a group moves its partitions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Assignment {
+    /// All members give up all, then each gets its part (the classic protocol). A new life of a static member takes the
+    /// place of the former one at once.
+    #[default]
+    Eager,
+    /// The coordinator moves single partitions, and those that stay are read on (KIP-848; brokers of Kafka 4). Session and
+    /// heartbeat are the broker's to configure (`group.consumer.session.timeout.ms`, 45 s unless configured), and a new
+    /// life of a killed static member waits until the session of the former one has ended.
+    Cooperative,
+}
 
 /// Who joins which group.
 #[derive(Debug, Clone)]
@@ -24,6 +39,8 @@ pub struct GroupOptions {
     pub topics: Vec<String>,
     /// `group.instance.id` of a static member; empty: a dynamic one.
     pub instance: String,
+    /// All members must agree.
+    pub assignment: Assignment,
 }
 
 /// A member of a consumer group. It commits nothing itself: offsets go with the transaction of their results.
@@ -31,6 +48,7 @@ pub struct Group {
     consumer: BaseConsumer<Membership>,
     bootstrap: Bootstrap,
     topics: Vec<String>,
+    cooperative: bool,
 }
 
 /// What came of a poll.
@@ -43,6 +61,8 @@ pub enum Polled<'a> {
     Nothing,
     /// Another process has taken this member's instance id.
     Fenced,
+    /// This member's instance id is still that of a former life, whose session has not ended. Join again, later.
+    Unreleased,
     /// The broker no longer has the records that are next.
     PositionLost,
     /// The consumer cannot go on.
@@ -109,8 +129,6 @@ impl Group {
         let mut client = config.client();
         client
             .set("group.id", &options.group)
-            // Gives partition p of topics with equally many partitions to the same member; checked at each assignment.
-            .set("partition.assignment.strategy", "range")
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "error")
@@ -119,23 +137,29 @@ impl Group {
         if !options.instance.is_empty() {
             client.set("group.instance.id", &options.instance);
         }
-        for (property, default) in [
+        let cooperative = options.assignment == Assignment::Cooperative;
+        // Either gives partition p of topics with equally many partitions to the same member; checked at each assignment.
+        if cooperative {
+            client.set("group.protocol", "consumer").set("group.remote.assignor", "range");
+        } else {
+            client.set("partition.assignment.strategy", "range");
             // How long a dead member's partitions wait.
-            ("session.timeout.ms", "10000"),
-            ("heartbeat.interval.ms", "1000"),
-            // Fetched ahead, in KiB; librdkafka's default is 64 MiB.
-            ("queued.max.messages.kbytes", "8192"),
-            // A full queue is looked at again soon, not after librdkafka's second.
-            ("fetch.queue.backoff.ms", "5"),
-        ] {
-            if client.get(property).is_none() {
-                client.set(property, default);
-            }
+            default(&mut client, "session.timeout.ms", "10000");
+            default(&mut client, "heartbeat.interval.ms", "1000");
         }
+        // Fetched ahead, in KiB; librdkafka's default is 64 MiB.
+        default(&mut client, "queued.max.messages.kbytes", "8192");
+        // A full queue is looked at again soon, not after librdkafka's second.
+        default(&mut client, "fetch.queue.backoff.ms", "5");
         let consumer: BaseConsumer<Membership> = client.create_with_context(Membership::default())?;
         let topics: Vec<&str> = options.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics)?;
-        Ok(Self { consumer, bootstrap: Bootstrap::new(config), topics: options.topics })
+        Ok(Self { consumer, bootstrap: Bootstrap::new(config), topics: options.topics, cooperative })
+    }
+
+    /// Whether single partitions come and go, while the others are read on.
+    pub fn is_cooperative(&self) -> bool {
+        self.cooperative
     }
 
     /// Waits for what comes next, at most `patience`. Must be called often: the group drops a member that does not poll.
@@ -151,6 +175,7 @@ impl Group {
             }
             Some(Err(error)) => match self.cause(&error) {
                 Some(RDKafkaErrorCode::FencedInstanceId) => Polled::Fenced,
+                Some(RDKafkaErrorCode::UnreleasedInstanceId) => Polled::Unreleased,
                 Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => Polled::PositionLost,
                 _ if matches!(error, ClientError::MessageConsumptionFatal(_)) => Polled::Broken(error.into()),
                 Some(RDKafkaErrorCode::GroupAuthorizationFailed | RDKafkaErrorCode::TopicAuthorizationFailed) => {
@@ -174,17 +199,28 @@ impl Group {
     /// Where the assignment is no longer possible.
     pub fn assign(&self, partitions: &[(i32, Vec<i64>)]) -> Result<(), KafkaError> {
         let list = self.offsets(partitions)?;
-        self.consumer.assign(&list)?;
+        if self.cooperative {
+            self.consumer.incremental_assign(&list)?;
+        } else {
+            self.consumer.assign(&list)?;
+        }
         self.consumer.pause(&list)?;
         Ok(())
     }
 
-    /// Answers [`Change::Revoked`].
+    /// Answers [`Change::Revoked`], and [`Change::Torn`] where the member is not cooperative.
     ///
     /// # Errors
     /// Where librdkafka refuses.
-    pub fn unassign(&self) -> Result<(), KafkaError> {
-        Ok(self.consumer.unassign()?)
+    pub fn unassign(&self, partitions: &[i32]) -> Result<(), KafkaError> {
+        if !self.cooperative {
+            return Ok(self.consumer.unassign()?);
+        }
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in self.topics.iter().flat_map(|topic| partitions.iter().map(move |at| (topic, at))) {
+            list.add_partition(topic, *partition);
+        }
+        Ok(self.consumer.incremental_unassign(&list)?)
     }
 
     /// Reads `partition` from these offsets, one per topic. Records that were fetched before are not delivered any more.
@@ -264,6 +300,13 @@ impl Group {
             }
         }
         Ok(list)
+    }
+}
+
+/// Sets what is not configured.
+fn default(client: &mut ClientConfig, property: &str, value: &str) {
+    if client.get(property).is_none() {
+        client.set(property, value);
     }
 }
 

@@ -11,8 +11,9 @@ use std::{
 use rdkafka::{
     ClientContext, TopicPartitionList,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol},
     error::KafkaError as ClientError,
+    topic_partition_list::TopicPartitionListElem,
     types::RDKafkaRespErr,
 };
 
@@ -21,10 +22,14 @@ use crate::logging;
 /// A change of what this member owns. Partitions are those of every input topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// These partitions are this member's, until they are revoked. Answered by [`crate::transaction::Group::assign`].
+    /// These partitions are this member's, too, until they are revoked. Answered by [`crate::transaction::Group::assign`].
     Assigned(Vec<i32>),
     /// They are to be given up. Answered by [`crate::transaction::Group::unassign`], until which the group waits.
     Revoked {
+        /// Which; all of this member's, unless it is cooperative.
+        partitions: Vec<i32>,
+        /// Whether the member joins anew, so that the next assignment names all that it has then.
+        rejoins: bool,
         /// Already another member's, perhaps: nothing can be committed any more.
         lost: bool,
     },
@@ -64,14 +69,28 @@ impl ConsumerContext for Membership {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         if self.leaving.load(Ordering::Acquire) {
             // Closing waits until nothing is assigned.
-            if let Err(error) = consumer.unassign() {
+            let answered = match consumer.rebalance_protocol() {
+                RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
+                _ => consumer.unassign(),
+            };
+            if let Err(error) = answered {
                 tracing::debug!("leaving the group: {error}");
             }
             return;
         }
         let change = match event {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => together(partitions),
-            _ => Change::Revoked { lost: consumer.assignment_lost() },
+            _ => {
+                let mut revoked: Vec<i32> =
+                    partitions.elements().iter().map(TopicPartitionListElem::partition).collect();
+                revoked.sort_unstable();
+                revoked.dedup();
+                Change::Revoked {
+                    partitions: revoked,
+                    rejoins: !matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative),
+                    lost: consumer.assignment_lost(),
+                }
+            }
         };
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).push_back(change);
     }

@@ -11,7 +11,7 @@ mod producer;
 mod reports;
 
 pub use cutter::LogCutter;
-pub use group::{CommittedOffset, Group, GroupOptions, InputRecord, Polled};
+pub use group::{Assignment, CommittedOffset, Group, GroupOptions, InputRecord, Polled};
 pub use membership::Change;
 pub use partition::{PartitionEvent, PartitionReader, PartitionRecord, RawEnds};
 pub use producer::{OutRecord, Outputs, TransactionError, TransactionalProducer};

@@ -45,16 +45,37 @@ pub(super) enum Phase {
 
 /// Partitions for which it is not known yet where to begin.
 pub(super) struct Unlocated {
-    pub(super) partitions: Vec<i32>,
-    /// Whether they are being read (and passed over) already.
-    pub(super) assigned: bool,
+    partitions: Vec<i32>,
+    /// Those of them that the group has given, and that are not being read (and passed over) yet. `None`: the group waits
+    /// for no answer.
+    given: Option<Vec<i32>>,
     /// When it was asked for, or last said to be overdue.
     told: Instant,
 }
 
 impl Unlocated {
-    pub(super) fn new(partitions: Vec<i32>, assigned: bool) -> Self {
-        Self { partitions, assigned, told: Instant::now() }
+    /// None of this member's are known any more, and perhaps some more are given, too.
+    pub(super) fn new(partitions: Vec<i32>) -> Self {
+        Self { partitions, given: None, told: Instant::now() }
+    }
+
+    fn add(&mut self, partitions: impl IntoIterator<Item = i32>) {
+        self.partitions.extend(partitions);
+        self.partitions.sort_unstable();
+        self.partitions.dedup();
+    }
+
+    /// The group has given these, too.
+    fn give(&mut self, partitions: Vec<i32>) {
+        self.add(partitions.iter().copied());
+        self.given = Some(partitions);
+    }
+
+    fn remove(&mut self, partitions: &[i32]) {
+        self.partitions.retain(|partition| !partitions.contains(partition));
+        if let Some(given) = &mut self.given {
+            given.retain(|partition| !partitions.contains(partition));
+        }
     }
 }
 
@@ -66,20 +87,28 @@ impl Runner {
                 tracing::info!(?partitions, "assigned");
                 pass(Failpoint::Assigned);
                 self.status.assigned(&partitions);
-                self.unlocated = Some(Unlocated::new(partitions, false));
+                self.unlocated.get_or_insert_with(|| Unlocated::new(Vec::new())).give(partitions);
             }
-            Change::Revoked { lost } => {
-                tracing::info!(lost, "revoked");
+            Change::Revoked { partitions, rejoins, lost } => {
+                tracing::info!(?partitions, lost, "revoked");
                 pass(Failpoint::Revoked);
                 if !lost {
                     self.commit()?;
                 }
-                self.give_up();
+                if rejoins {
+                    self.give_up();
+                } else {
+                    self.give_up_some(&partitions);
+                }
             }
             // Somebody has given one topic more partitions than the others. The check of the topics says so, too.
             Change::Torn(assignment) => {
-                tracing::error!("the group gave this member different partitions of the input topics: {assignment}");
                 self.commit()?;
+                if self.group.as_ref().is_some_and(Group::is_cooperative) {
+                    // There is no giving back a part of what was given.
+                    return Err(Stop::Torn(assignment));
+                }
+                tracing::error!("{}", Stop::Torn(assignment));
                 self.give_up();
             }
         }
@@ -88,11 +117,38 @@ impl Runner {
 
     /// Leaves all partitions to the group.
     fn give_up(&mut self) {
+        let partitions: Vec<i32> = self.phases.keys().copied().collect();
         self.park();
         self.unlocated = None;
-        self.status.revoked();
-        if let Some(Err(error)) = self.group.as_ref().map(Group::unassign) {
+        self.status.joining();
+        self.unassign(&partitions);
+    }
+
+    /// Leaves these to the group; the others' tasks go on.
+    fn give_up_some(&mut self, partitions: &[i32]) {
+        for partition in partitions {
+            self.phases.remove(partition);
+            self.parked.remove(partition);
+        }
+        if let Some(unlocated) = &mut self.unlocated {
+            unlocated.remove(partitions);
+        }
+        self.status.revoked(partitions);
+        self.unassign(partitions);
+    }
+
+    fn unassign(&self, partitions: &[i32]) {
+        if let Some(Err(error)) = self.group.as_ref().map(|group| group.unassign(partitions)) {
             tracing::debug!("giving up the partitions: {error}");
+        }
+    }
+
+    /// Tasks begin anew where the group says that they are.
+    pub(super) fn relocate(&mut self) {
+        let partitions: Vec<i32> = self.phases.keys().copied().collect();
+        self.park();
+        if !partitions.is_empty() {
+            self.unlocated.get_or_insert_with(|| Unlocated::new(Vec::new())).add(partitions);
         }
     }
 
@@ -118,7 +174,7 @@ impl Runner {
                 }
             }
         }
-        let assigned = self.unlocated.take().is_some_and(|unlocated| unlocated.assigned);
+        let given = self.unlocated.take().and_then(|unlocated| unlocated.given);
         let mut offsets = Vec::new();
         for (partition, committed, bounds) in found {
             let reset = |reason| Stop::Reset { partition, reason };
@@ -136,11 +192,15 @@ impl Runner {
                     (next, Phase::Restoring(restoring, bounds))
                 }
             };
-            offsets.push((partition, vec![next.tweets, next.likes]));
+            if given.as_ref().is_some_and(|given| given.contains(&partition)) {
+                offsets.push((partition, vec![next.tweets, next.likes]));
+            }
             self.phases.insert(partition, phase);
         }
         self.parked.clear();
-        if !assigned && let Err(error) = group.assign(&offsets) {
+        if given.is_some()
+            && let Err(error) = group.assign(&offsets)
+        {
             // The group has moved on already, and will say so.
             tracing::warn!("cannot take the assigned partitions: {error}");
         }

@@ -11,7 +11,7 @@ use kafka_client::{
     transaction::{Group, Outputs, TransactionError, TransactionalProducer},
 };
 
-use super::{Stop, assignment::Unlocated, runner::Runner};
+use super::{Stop, runner::Runner};
 use crate::proof::{Failpoint, pass};
 
 /// How long making a producer may hold up the thread, and how long after a failure it is tried again.
@@ -26,7 +26,7 @@ impl Runner {
             self.connect_producer();
         }
         // In this order: whoever loses the membership to a newer process has then lost the producer too.
-        if self.producer.is_some() && self.group.is_none() {
+        if self.producer.is_some() && self.group.is_none() && Instant::now() >= self.connect_at {
             self.group = Some(Group::join(&self.kafka, self.member.clone())?);
         }
         Ok(())
@@ -94,15 +94,6 @@ impl Runner {
         }
     }
 
-    /// Tasks begin anew where the group says that they are.
-    fn relocate(&mut self) {
-        let partitions: Vec<i32> = self.phases.keys().copied().collect();
-        self.park();
-        if !partitions.is_empty() {
-            self.unlocated.get_or_insert(Unlocated::new(partitions, true));
-        }
-    }
-
     /// The producer is of no use any more: a new one, and tasks begin where the group says that they are.
     pub(super) fn disconnect(&mut self, reason: &KafkaError) -> Result<(), Stop> {
         let superseded = self.producer.take().is_some_and(|producer| producer.is_superseded());
@@ -127,10 +118,22 @@ impl Runner {
         // A producer that another process has taken over learns it here.
         self.settle()?;
         tracing::warn!("this member was fenced by no other process, and joins again");
+        self.leave();
+        Ok(())
+    }
+
+    /// A former life of this member is still in the group (cooperative groups only: their coordinator does not let a new
+    /// one take its place). It cannot come back, since its producer is fenced; its session ends by itself.
+    pub(super) fn await_release(&mut self) {
+        tracing::info!("waits until the session of this instance's former life has ended");
+        self.leave();
+        self.connect_at = Instant::now() + PATIENCE;
+    }
+
+    fn leave(&mut self) {
         self.park();
         self.unlocated = None;
-        self.status.revoked();
+        self.status.joining();
         self.group = None;
-        Ok(())
     }
 }

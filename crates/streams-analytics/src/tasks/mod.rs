@@ -78,7 +78,12 @@ pub(crate) fn start(
         "" => format!("{prefix}{NAME}-{}", uuid::Uuid::new_v4()),
         instance => format!("{prefix}{NAME}-{instance}"),
     };
-    let member = GroupOptions { group: format!("{prefix}{NAME}"), topics: topics.inputs.to_vec(), instance };
+    let member = GroupOptions {
+        group: format!("{prefix}{NAME}"),
+        topics: topics.inputs.to_vec(),
+        instance,
+        assignment: config.analytics.assignment,
+    };
     let cuts = start_cutting(&config.kafka, &topics.changelog)?;
     let runner = Runner::new(
         config.kafka.clone(),

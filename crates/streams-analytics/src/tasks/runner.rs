@@ -174,6 +174,10 @@ impl Runner {
                     }
                 }
                 Polled::Fenced => return self.rejoin(),
+                Polled::Unreleased => {
+                    self.await_release();
+                    return Ok(());
+                }
                 Polled::PositionLost => return Err(Stop::PositionLost),
                 Polled::Broken(error) => return Err(error.into()),
             }

@@ -53,25 +53,49 @@ impl Status {
         self.seen().unconnected = reason;
     }
 
+    /// The group has given these, too.
     pub(super) fn assigned(&self, partitions: &[i32]) {
-        self.seen().tasks = Some(partitions.iter().map(|partition| (*partition, Seat::default())).collect());
+        self.change(|seen| {
+            let seats = partitions.iter().map(|partition| (*partition, Seat::default()));
+            seen.tasks.get_or_insert_default().extend(seats);
+        });
     }
 
-    /// The group is about to give anew.
-    pub(super) fn revoked(&self) {
-        self.seen().tasks = None;
+    /// The group has taken these.
+    pub(super) fn revoked(&self, partitions: &[i32]) {
+        self.change(|seen| {
+            seen.tasks.get_or_insert_default().retain(|partition, _| !partitions.contains(partition));
+        });
+    }
+
+    /// The member joins anew: the group is about to give all that it gives.
+    pub(super) fn joining(&self) {
+        self.change(|seen| seen.tasks = None);
     }
 
     pub(super) fn running(&self, partition: i32, next: InputOffsets) {
-        if let Some(seat) = self.seen().tasks.as_mut().and_then(|tasks| tasks.get_mut(&partition)) {
-            *seat = Seat { running: true, next: Some(next) };
-        }
+        self.change(|seen| {
+            if let Some(seat) = seen.tasks.as_mut().and_then(|tasks| tasks.get_mut(&partition)) {
+                *seat = Seat { running: true, next: Some(next) };
+            }
+        });
     }
 
     pub(super) fn waiting(&self, partition: i32) {
-        if let Some(seat) = self.seen().tasks.as_mut().and_then(|tasks| tasks.get_mut(&partition)) {
-            seat.running = false;
-        }
+        self.change(|seen| {
+            if let Some(seat) = seen.tasks.as_mut().and_then(|tasks| tasks.get_mut(&partition)) {
+                seat.running = false;
+            }
+        });
+    }
+
+    /// Keeps the gauges true, too.
+    fn change(&self, change: impl FnOnce(&mut Seen)) {
+        let mut seen = self.seen();
+        change(&mut seen);
+        let seats = seen.tasks.iter().flat_map(BTreeMap::values);
+        metrics::gauge!("analytics_tasks_assigned").set(seats.clone().count() as f64);
+        metrics::gauge!("analytics_tasks_running").set(seats.filter(|seat| seat.running).count() as f64);
     }
 }
 
@@ -90,6 +114,9 @@ mod tests {
         assert_eq!(status.ready(), Ok(()));
         status.waiting(0);
         assert!(status.ready().is_err());
+        status.revoked(&[0]);
+        assert_eq!(status.ready(), Ok(()), "it has what it runs");
+        status.joining();
         status.assigned(&[]);
         assert_eq!(status.ready(), Ok(()), "more members than partitions");
     }

@@ -16,6 +16,12 @@ pub enum Stop {
         /// What was found.
         reason: Unrecoverable,
     },
+    /// The input topics' partitions do not go together.
+    #[error("the group gave this member different partitions of the input topics: {0}")]
+    Torn(
+        /// Which.
+        String,
+    ),
     /// The broker has deleted input that was not processed yet, while this process was reading it.
     #[error(
         "input records were deleted before they were processed; `streams-analytics reset` goes on from what is left"

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod fight;
+mod frozen;
 #[path = "../meaning/logs.rs"]
 #[allow(dead_code, reason = "shared with tests/meaning, which uses more of it")]
 mod logs;

@@ -43,31 +43,47 @@ pub(crate) enum Plan {
     Die(&'static str, u64),
     /// Aborts some transactions.
     Abort(u64),
-    /// Stops within a transaction, until its session is over.
+    /// Stops within a transaction, until its session is over and another has its partitions.
     Freeze(u64),
+    /// Stays a member, and lets a transaction of [`SHORT`] last until the broker has given it up.
+    Outlast(u64),
 }
+
+/// The `transaction.timeout.ms` that a plan to outlast it comes with.
+const SHORT: &str = "1000";
+/// The broker looks for transactions that have timed out every 10 s
+/// (`transaction.abort.timed.out.transaction.cleanup.interval.ms`).
+const OUTLASTING_MILLIS: u64 = 12_000;
 
 impl Plan {
     /// Each in its turn, so that all are met soon; how soon in a life is random.
-    pub(crate) fn next(random: &mut Random) -> Self {
+    pub(crate) fn next(_: usize, random: &mut Random) -> Self {
         static TURN: AtomicUsize = AtomicUsize::new(0);
-        match TURN.fetch_add(1, Ordering::Relaxed) % (FAILPOINTS.len() + 3) {
+        match TURN.fetch_add(1, Ordering::Relaxed) % (FAILPOINTS.len() + 4) {
             at if at < FAILPOINTS.len() => {
                 let (name, passes) = FAILPOINTS[at];
                 Self::Die(name, random.below(passes))
             }
             at if at == FAILPOINTS.len() => Self::Abort(random.below(6)),
             at if at == FAILPOINTS.len() + 1 => Self::Freeze(random.below(6)),
+            at if at == FAILPOINTS.len() + 2 => Self::Outlast(random.below(6)),
             _ => Self::Nothing,
         }
     }
 
-    pub(crate) fn failpoints(&self) -> String {
-        match self {
+    /// The environment that makes it so.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let failpoints = match self {
             Self::Nothing => String::new(),
             Self::Die(name, after) => format!("{name}={after}*off->1*return"),
             Self::Abort(after) => format!("before-offsets={after}*off->2*return(abort)"),
             Self::Freeze(after) => format!("before-offsets={after}*off->1*return(freeze)"),
+            Self::Outlast(after) => format!("before-offsets={after}*off->1*sleep({OUTLASTING_MILLIS})"),
+        };
+        let mut variables = vec![("FAILPOINTS", failpoints)];
+        if let Self::Outlast(_) = self {
+            variables.push(("LIVEWALL_KAFKA__PROPERTIES__transaction_timeout_ms", SHORT.to_owned()));
         }
+        variables
     }
 }

@@ -5,6 +5,7 @@ mod embedded;
 #[path = "../meaning/logs.rs"]
 #[allow(dead_code, reason = "shared with tests/meaning, which uses more of it")]
 mod logs;
+mod members;
 #[path = "../meaning/oracle.rs"]
 #[allow(dead_code, reason = "shared with tests/meaning, which uses more of it")]
 mod oracle;
@@ -12,15 +13,13 @@ mod oracle;
 #[allow(dead_code, reason = "shared with tests/meaning, which uses more of it")]
 mod published;
 mod reset;
+mod restoring;
 #[allow(dead_code, reason = "shared with tests/proof, which uses more of it")]
 mod service;
 mod truth;
 mod wall;
 
-use std::time::Duration;
-
 use contracts::{Conference, Topic, partition_of};
-use kafka_client::transaction::{Change, Group, GroupOptions, LogCutter, Polled};
 use serde_json::json;
 
 use crate::{
@@ -108,46 +107,6 @@ fn a_killed_process_goes_on_from_the_changelog() {
 }
 
 #[test]
-fn a_second_instance_takes_partitions_and_the_survivor_takes_them_back() {
-    let wall = Wall::new();
-    let sent = lines(6_000);
-    let first = Service::start(&wall, "").ready();
-    wall.send(&sent[..2_000]);
-    let second = Service::start(&wall, "").ready();
-    wall.send(&sent[2_000..4_000]);
-    expect_results(&second, &wall, &sent[..4_000]);
-    second.wait_for("work of the second", |second| second.metric("analytics_records_total") > 0.0);
-    let share = second.metric("analytics_records_total");
-    assert!(share < 4_000.0, "it has done everything: {share}");
-    // Dead, not gone: its partitions are free when the group has missed its heartbeats.
-    second.kill();
-    wall.send(&sent[4_000..]);
-    expect_results(&first, &wall, &sent);
-    assert!(truth::check(&wall) > 100);
-}
-
-#[test]
-fn a_process_that_was_frozen_past_its_session_changes_nothing_when_it_wakes() {
-    let wall = Wall::new();
-    let sent = lines(3_000);
-    let first = Service::start(&wall, "").ready();
-    let second = Service::start(&wall, "").ready();
-    wall.send(&sent[..1_000]);
-    second.wait_for("work of both", |second| {
-        second.metric("analytics_records_total") > 0.0 && first.metric("analytics_records_total") > 0.0
-    });
-    first.freeze();
-    wall.send(&sent[1_000..2_000]);
-    expect_results(&second, &wall, &sent[..2_000]);
-    first.thaw();
-    wall.send(&sent[2_000..]);
-    expect_results(&second, &wall, &sent);
-    let first = first.ready();
-    first.wait_for("its share again", |_| second.get("/health/ready").is_some_and(|(status, _)| status == 200));
-    truth::check(&wall);
-}
-
-#[test]
 fn poison_goes_to_dead_letters_once_and_holds_up_nothing() {
     let wall = Wall::new();
     let sent = lines(400);
@@ -192,47 +151,6 @@ fn an_orderly_end_commits_first_and_the_next_life_goes_on() {
 }
 
 #[test]
-fn a_newer_process_with_the_same_instance_id_fences_the_older_one() {
-    let wall = Wall::new();
-    let sent = lines(1_000);
-    let mut older = Service::start(&wall, "same").ready();
-    wall.send(&sent[..500]);
-    let newer = Service::start(&wall, "same").ready();
-    wall.send(&sent[500..]);
-    assert_eq!(older.wait().code(), Some(1));
-    let last = older.log().lines().last().unwrap().to_owned();
-    assert!(last.contains("another process runs with this kafka.instance_id"), "{last}");
-    expect_results(&newer, &wall, &sent);
-    truth::check(&wall);
-}
-
-#[test]
-fn a_member_that_was_fenced_by_no_other_process_joins_again() {
-    let wall = Wall::new();
-    let sent = lines(1_000);
-    let service = Service::start(&wall, "only").ready();
-    wall.send(&sent[..500]);
-    service.wait_for("a commit", |service| service.metric("analytics_commits_total") > 0.0);
-    // As after a coordinator's failure, when a request to join was granted and its answer lost: the instance id belongs
-    // to a member of which the process knows nothing, but no other process has made a producer.
-    let options = GroupOptions {
-        group: format!("{}streams-analytics", wall.prefix()),
-        topics: vec![wall.name(Topic::Tweets), wall.name(Topic::TweetLikes)],
-        instance: "only".into(),
-    };
-    let forgotten = Group::join(wall.kafka(), options).unwrap();
-    service.wait_for("another member with its id", |_| {
-        matches!(forgotten.poll(Duration::from_millis(10)), Polled::Change(Change::Assigned(_)))
-    });
-    drop(forgotten);
-    wall.send(&sent[500..]);
-    expect_results(&service, &wall, &sent);
-    truth::check(&wall);
-    assert!(service.log().contains("joins again"), "{}", service.log());
-    service.ready();
-}
-
-#[test]
 fn missing_topics_are_named() {
     let wall = Wall::without_topics();
     let service = Service::start(&wall, "");
@@ -243,32 +161,4 @@ fn missing_topics_are_named() {
         })
     });
     assert_eq!(service.get("/analytics/conf1").unwrap().0, 503);
-}
-
-#[test]
-fn the_changelog_is_cut_and_a_state_that_it_lacks_stops_the_service_with_a_line_that_names_reset() {
-    let wall = Wall::new();
-    let sent = lines(3_000);
-    let service = Service::start(&wall, "only").ready();
-    for part in sent.chunks(100) {
-        wall.send(part);
-    }
-    expect_results(&service, &wall, &sent);
-    let first_offset = || wall.read(Topic::StreamsAnalyticsChangelog).iter().map(|record| record.offset).min().unwrap();
-    service.wait_for("a cut", |_| {
-        // Any input leads to a commit, after which what is behind the last complete round may go.
-        wall.send(&sent[..1]);
-        first_offset() > 0
-    });
-    service.kill();
-
-    let changelog = wall.read(Topic::StreamsAnalyticsChangelog);
-    let torn = changelog.last().unwrap();
-    let cutter = LogCutter::new(wall.kafka(), &wall.name(Topic::StreamsAnalyticsChangelog)).unwrap();
-    actix_web::rt::System::new().block_on(cutter.cut(torn.partition, torn.offset)).unwrap();
-    let mut stopped = Service::start(&wall, "only");
-    assert_eq!(stopped.wait().code(), Some(1));
-    let last = stopped.log().lines().last().unwrap().to_owned();
-    assert!(last.contains(&format!("partition {}", torn.partition)), "{last}");
-    assert!(last.contains("streams-analytics reset"), "{last}");
 }

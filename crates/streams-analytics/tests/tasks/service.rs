@@ -15,6 +15,14 @@ use crate::{
     wall::{PATIENCE, Wall},
 };
 
+/// Makes a member cooperative.
+pub(crate) const COOPERATIVE: (&str, &str) = ("LIVEWALL_ANALYTICS__ASSIGNMENT", "cooperative");
+/// The least that a broker allows: how long a dead member's partitions wait. Of cooperative members, scripts/kafka says it.
+const SESSION: (&str, &str) = ("LIVEWALL_KAFKA__PROPERTIES__session_timeout_ms", "6000");
+
+/// How long an answer with metrics may take.
+const PATIENCE_OF_METRICS: Duration = Duration::from_secs(2);
+
 /// The windows of a setting, as they are configured.
 pub(crate) fn windows(setting: &Setting) -> Vec<String> {
     setting.sizes.iter().map(|size| format!("{}s/{}s", size.size / 1000, size.advance / 1000)).collect()
@@ -40,8 +48,7 @@ impl Service {
         let child = Command::new(crate::BINARY)
             .env("LIVEWALL_KAFKA__BROKERS", wall.brokers())
             .env("LIVEWALL_KAFKA__INSTANCE_ID", instance)
-            // The least that a broker allows: how long a dead dynamic member's partitions wait.
-            .env("LIVEWALL_KAFKA__PROPERTIES__session_timeout_ms", "6000")
+            .envs((!variables.contains(&COOPERATIVE)).then_some(SESSION))
             .env("LIVEWALL_TOPICS__PREFIX", wall.prefix())
             .env("LIVEWALL_HTTP__LISTEN", &address)
             .env("LIVEWALL_HTTP__WORKERS", "1")
@@ -91,11 +98,18 @@ impl Service {
 
     /// The value of a metric, of all its labels together.
     pub(crate) fn metric(&self, name: &str) -> f64 {
+        self.metric_of_some(name).unwrap()
+    }
+
+    /// The same of a process that may be gone or stopped.
+    pub(crate) fn metric_of_some(&self, name: &str) -> Option<f64> {
         let url = format!("http://{}/metrics", self.address);
-        let text =
-            actix_web::rt::System::new().block_on(async { reqwest::get(url).await.unwrap().text().await.unwrap() });
+        let text = actix_web::rt::System::new().block_on(async {
+            let client = reqwest::Client::builder().timeout(PATIENCE_OF_METRICS).build().unwrap();
+            client.get(url).send().await.ok()?.text().await.ok()
+        })?;
         let values = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
-        values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        Some(values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum())
     }
 
     /// SIGKILL.
