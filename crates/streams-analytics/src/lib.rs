@@ -5,6 +5,7 @@
 //! state and the offsets of a commit are one transaction. The HTTP side reads the results back from their topic, so that
 //! any replica answers for any conference.
 
+mod asked;
 mod board;
 pub mod changelog;
 mod config;

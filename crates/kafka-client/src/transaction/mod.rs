@@ -5,6 +5,7 @@
 
 mod cutter;
 mod group;
+mod hanging;
 mod membership;
 mod partition;
 mod producer;
@@ -12,6 +13,7 @@ mod reports;
 
 pub use cutter::LogCutter;
 pub use group::{Assignment, CommittedOffset, Group, GroupOptions, InputRecord, Polled};
+pub use hanging::Outputs;
 pub use membership::Change;
 pub use partition::{PartitionEvent, PartitionReader, PartitionRecord, RawEnds};
-pub use producer::{OutRecord, Outputs, TransactionError, TransactionalProducer};
+pub use producer::{OutRecord, TransactionError, TransactionalProducer};

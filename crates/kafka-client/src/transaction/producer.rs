@@ -2,7 +2,6 @@
 
 use std::{
     cell::Cell,
-    sync::atomic::Ordering,
     thread,
     time::{Duration, Instant},
 };
@@ -65,25 +64,14 @@ impl From<ClientError> for TransactionError {
 
 /// A producer whose records become visible by [`Self::commit`] only. All calls block.
 pub struct TransactionalProducer {
-    inner: ThreadedProducer<Reports>,
+    pub(super) inner: ThreadedProducer<Reports>,
     bootstrap: Bootstrap,
     /// When the last transaction began.
-    begun: Cell<Instant>,
+    pub(super) begun: Cell<Instant>,
     /// `transaction.timeout.ms`.
-    timeout: Duration,
+    pub(super) timeout: Duration,
     /// Whether the last transactions took long, or were taken back.
-    doubt: Cell<bool>,
-}
-
-/// Where a producer writes: every partition of some topics, and the offsets of a group.
-#[derive(Debug, Clone)]
-pub struct Outputs<'a> {
-    /// Full names.
-    pub topics: Vec<&'a str>,
-    /// Each topic has as many.
-    pub partitions: i32,
-    /// Whose offsets are committed.
-    pub group: &'a GroupOptions,
+    pub(super) doubt: Cell<bool>,
 }
 
 /// A transaction that takes longer may have seen its coordinator or a leader change. Shorter than the time after which
@@ -270,47 +258,6 @@ impl TransactionalProducer {
             matches!(code, Fenced | ProducerFenced | InvalidProducerEpoch)
         });
         fenced && self.begun.get().elapsed() < self.timeout * 3 / 4
-    }
-
-    /// Whether a partition may hold a transaction of this producer open that its coordinator has ended: after a lost
-    /// connection, a long transaction or an abort, and at the beginning, when a former life may have left one.
-    /// [`Self::end_hanging`] puts an end to it.
-    ///
-    /// A transaction is over for a partition when the coordinator's marker is written to it. Kafka (4.3.1; the transaction
-    /// marker manager, "likely deleted already and hence can be skipped") drops the marker of a partition that has no
-    /// leader at that moment, and a cluster of one broker that starts again within its session has such moments: the
-    /// partition, and the group's offsets, then wait for ever, whether the transaction was committed or not.
-    pub fn is_in_doubt(&self) -> bool {
-        self.doubt.get() || self.inner.context().troubled.load(Ordering::Acquire)
-    }
-
-    /// Aborts a transaction that spans all outputs, and with it whatever they hold open of this producer's earlier ones
-    /// (a marker ends a producer's transaction, whichever it was). What was committed before may thereby be taken back:
-    /// [`Group::committed`] tells where things stand.
-    ///
-    /// # Errors
-    /// [`TransactionError`], after which [`Self::is_superseded`] tells whether another producer has taken over.
-    pub fn end_hanging(&self, config: &KafkaConfig, outputs: &Outputs<'_>) -> Result<(), TransactionError> {
-        self.inner.context().troubled.store(false, Ordering::Release);
-        self.begin()?;
-        let outcome = self.touch(config, outputs);
-        self.abort()?;
-        outcome?;
-        self.doubt.set(self.begun.get().elapsed() >= self.timeout / 2);
-        Ok(())
-    }
-
-    /// Makes the transaction span all outputs.
-    fn touch(&self, config: &KafkaConfig, outputs: &Outputs<'_>) -> Result<(), TransactionError> {
-        for topic in &outputs.topics {
-            for partition in 0..outputs.partitions {
-                self.send(OutRecord { topic, partition, key: Some(b"-"), value: None, headers: &[] })?;
-            }
-        }
-        self.delivered()?;
-        // Any offset does: it is never committed.
-        let offset = vec![CommittedOffset { offset: 0, metadata: String::new() }];
-        self.send_offsets_of_nobody(config, outputs.group, &[(0, offset)])
     }
 }
 

@@ -151,6 +151,47 @@ fn an_orderly_end_commits_first_and_the_next_life_goes_on() {
 }
 
 #[test]
+fn what_operation_needs_to_know_is_in_the_metrics() {
+    let wall = Wall::new();
+    let sent = lines(2_000);
+    let first = Service::start(&wall, "only").ready();
+    wall.send(&sent[..1_000]);
+    expect_results(&first, &wall, &sent[..1_000]);
+    first.kill();
+    let service = Service::start(&wall, "only").ready();
+    wall.send(&sent[1_000..]);
+    wall.poison(Topic::Tweets, 0, b"{not json");
+    expect_results(&service, &wall, &sent);
+    let within = |name: &str, bounds: std::ops::RangeInclusive<f64>| {
+        service.wait_for(name, |service| service.metric_of_some(name).is_some_and(|value| bounds.contains(&value)));
+    };
+    within("analytics_tasks_assigned", 4.0..=4.0);
+    within("analytics_tasks_running", 4.0..=4.0);
+    within("analytics_records_total", 1_000.0..=1_000.0);
+    within("analytics_dead_letters_total", 1.0..=1.0);
+    within("analytics_commits_total", 1.0..=1_000.0);
+    within("analytics_commit_seconds_count", 1.0..=1_000.0);
+    within("analytics_restores_total", 4.0..=4.0);
+    within("analytics_restore_seconds_count", 4.0..=4.0);
+    within("analytics_late_total", 1.0..=2_000.0);
+    // As the oracle counts them.
+    let expected: usize = answer(&sent, 10).values().map(|conference| conference.tweets).sum();
+    service.wait_for("sizes and lag that are true", |service| {
+        let text = service.text("/metrics").unwrap();
+        let values = |name: &str, label: &str| -> Vec<f64> {
+            let lines = text.lines().filter(|line| line.starts_with(&format!("{name}{{")) && line.contains(label));
+            lines.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect()
+        };
+        let (tweets, lag) = (values("analytics_state_entries", "kind=\"tweets\""), values("analytics_lag_records", ""));
+        // By partition, and by topic and partition. Tweets that were liked and are not known yet have entries, too.
+        tweets.len() == 4
+            && tweets.iter().sum::<f64>() >= expected as f64
+            && lag.len() == 8
+            && lag.iter().all(|records| *records < 0.5)
+    });
+}
+
+#[test]
 fn missing_topics_are_named() {
     let wall = Wall::without_topics();
     let service = Service::start(&wall, "");

@@ -103,13 +103,18 @@ impl Service {
 
     /// The same of a process that may be gone or stopped.
     pub(crate) fn metric_of_some(&self, name: &str) -> Option<f64> {
-        let url = format!("http://{}/metrics", self.address);
-        let text = actix_web::rt::System::new().block_on(async {
-            let client = reqwest::Client::builder().timeout(PATIENCE_OF_METRICS).build().unwrap();
-            client.get(url).send().await.ok()?.text().await.ok()
-        })?;
+        let text = self.text("/metrics")?;
         let values = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
         Some(values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum())
+    }
+
+    /// A body as it is, if it comes soon.
+    pub(crate) fn text(&self, path: &str) -> Option<String> {
+        let url = format!("http://{}{path}", self.address);
+        actix_web::rt::System::new().block_on(async {
+            let client = reqwest::Client::builder().timeout(PATIENCE_OF_METRICS).build().unwrap();
+            client.get(url).send().await.ok()?.text().await.ok()
+        })
     }
 
     /// SIGKILL.
