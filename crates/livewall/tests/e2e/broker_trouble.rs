@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
+use futures_util::future::try_join_all;
 use load_test::{
-    Poster, Refused, Request, Series, Viewer,
+    Place, Poster, Refused, Request, Series, Viewer,
     stage::{Broker, Stage, until},
 };
 
@@ -136,5 +138,51 @@ async fn trouble(stage: &mut Stage) -> anyhow::Result<()> {
             .await?;
         assert!(viewer.journal().last("reset", |_| true).is_none());
     }
+    flood(stage).await
+}
+
+/// Far more than fits into the queues, while the broker takes nothing: refused, and the memory stays within them.
+async fn flood(stage: &mut Stage) -> anyhow::Result<()> {
+    const CONNECTIONS: usize = 48;
+    const REQUESTS: usize = 4;
+    let series = Series::new(CONNECTIONS, 300);
+    let before = most_memory(stage)?;
+    stage.broker.pause().await?;
+    let (origin, token) = (stage.origin(), stage.token().to_owned());
+    let floods = (0..CONNECTIONS).map(|conference| {
+        let mut poster = Poster::new(origin, &token);
+        let tweets: Vec<_> = (0..1_000).map(|number| series.tweet(Place { conference, number })).collect();
+        async move {
+            for _ in 0..REQUESTS {
+                match poster.send(&poster.batch_request(&tweets).to_bytes()).await {
+                    Err(Refused::Status { status: 503, retry_after: Some(_), .. }) => {}
+                    other => anyhow::bail!("not 503 with Retry-After: {other:?}"),
+                }
+            }
+            Ok(())
+        }
+    });
+    let outcome = try_join_all(floods).await;
+    let after = most_memory(stage)?;
+    stage.broker.resume().await?;
+    outcome?;
+    for (name, before, after) in before.into_iter().zip(after).map(|((name, before), (_, after))| (name, before, after))
+    {
+        // The queue takes 64 MiB of records (queue.buffering.max.kbytes); what they cost beyond their bytes, and the
+        // requests themselves, may take as much again.
+        assert!(after < before + 160.0, "{name} grew from {before} to {after} MiB");
+    }
     Ok(())
+}
+
+/// What each event-bridge has had at most, in MiB.
+fn most_memory(stage: &Stage) -> anyhow::Result<Vec<(String, f64)>> {
+    let most = stage.event_bridge.processes().iter().map(|process| {
+        let pid = process.pid().context("it runs")?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok((process.name().to_owned(), kib / 1024.0))
+    });
+    most.collect()
 }

@@ -1,8 +1,12 @@
 //! Acknowledged posts per second, beside a bare producer with the same records.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use futures_util::future::try_join_all;
+use hdrhistogram::Histogram;
 use kafka_client::BareProducer;
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     bench::{
@@ -27,25 +31,56 @@ const CONFERENCES: usize = 4;
 const BATCH: u64 = 1_000;
 /// The share of the bare producer's rate that batches should reach.
 const AIM: f64 = 0.8;
+/// Posts per second that one core should take singly.
+const AIM_SINGLY: f64 = 30_000.0;
+
+/// Posting over kept connections.
+#[derive(Clone, Copy)]
+struct Load {
+    name: &'static str,
+    connections: usize,
+    posts: u64,
+    /// Posts of a request.
+    batch: u64,
+    /// Posts per second of all connections; `None`: as fast as answers come.
+    rate: Option<f64>,
+}
 
 pub(super) async fn measure(options: &Options) -> anyhow::Result<Report> {
     let (mut rounds, mut path) = (Vec::new(), Vec::new());
     let batched = options.posts * 10;
-    for _ in 0..options.rounds {
+    // The first one does not count: a broker that has just started takes a third of what it takes later.
+    for round in 0..=options.rounds {
         // Topics of their own for each round, so that reading them again stays as short.
         let stage = options.stage(&["event-bridge"]).await?;
         path = vec![options.probe("posts"), only(&stage.event_bridge).to_string(), options.broker()];
-        let warm_up = posting(&stage, SINGLE_CONNECTIONS, options.posts / 10, 1).await;
-        warm_up.context("warming up")?;
-        rounds.push(vec![
-            bare(&stage, options, batched).await.context("a bare producer")?,
-            posting(&stage, BATCH_CONNECTIONS, batched, BATCH).await.context("in batches")?,
-            posting(&stage, SINGLE_CONNECTIONS, options.posts, 1).await.context("singly")?,
-        ]);
+        let singly = Load {
+            name: "event-bridge, singly",
+            connections: SINGLE_CONNECTIONS,
+            posts: options.posts,
+            batch: 1,
+            rate: None,
+        };
+        let batches = Load {
+            name: "event-bridge, in batches",
+            connections: BATCH_CONNECTIONS,
+            posts: batched,
+            batch: BATCH,
+            rate: None,
+        };
+        posting(&stage, Load { posts: options.posts / 10, ..singly }).await.context("warming up")?;
+        let mut rows = vec![bare(&stage, options, batched).await.context("a bare producer")?];
+        rows.push(posting(&stage, batches).await.context("in batches")?);
+        rows.push(posting(&stage, singly).await.context("singly")?);
+        let half = Load { name: "the same at half that rate", rate: Some(rows[2].values[0] / 2.0), ..singly };
+        rows.push(posting(&stage, half).await.context("singly, at half the rate")?);
+        if round > 0 {
+            rounds.push(rows);
+        }
     }
     path[2] = format!("{}; beside it load-test, a bare producer ({})", path[2], cores::named(options.service_core.0));
     let rows = medians(&rounds);
-    let share = rows[1].values[0] / rows[0].values[0];
+    let (share, singly) = (rows[1].values[0] / rows[0].values[0], rows[2].values[0]);
     Ok(Report {
         bench: "ingest",
         measured: format!(
@@ -54,13 +89,20 @@ pub(super) async fn measure(options: &Options) -> anyhow::Result<Report> {
             options.posts, options.rounds
         ),
         path,
-        columns: vec!["posts/s", "of its core %", "of the probe's core %"],
+        columns: vec!["posts/s", "of its core %", "of the probe's core %", "answer p50 ms", "p99 ms"],
         rows,
-        aims: vec![Aim {
-            wanted: format!("in batches ≥ {AIM} of the bare producer"),
-            found: format!("{share:.2}"),
-            met: share >= AIM,
-        }],
+        aims: vec![
+            Aim {
+                wanted: format!("in batches ≥ {AIM} of the bare producer"),
+                found: format!("{share:.2}"),
+                met: share >= AIM,
+            },
+            Aim {
+                wanted: format!("singly ≥ {AIM_SINGLY} posts/s on one core"),
+                found: format!("{singly:.0}"),
+                met: singly >= AIM_SINGLY,
+            },
+        ],
         checked: "in each round the topic had every acknowledged post once, in the order of its conference".into(),
     })
 }
@@ -83,37 +125,51 @@ async fn bare(stage: &Stage, options: &Options, posts: u64) -> anyhow::Result<Ro
     })?;
     check(stage, &series, &series.sent(posts)).await?;
     let [rate, own, _] = spent.rates(posts);
-    Ok(Row::new("a bare producer", [rate, own, 0.0]))
+    Ok(Row::new("a bare producer", [rate, own, 0.0, 0.0, 0.0]))
 }
 
-/// Posts over kept connections, `batch` posts per request.
-async fn posting(stage: &Stage, connections: usize, posts: u64, batch: u64) -> anyhow::Result<Row> {
+async fn posting(stage: &Stage, load: Load) -> anyhow::Result<Row> {
+    let Load { connections, batch, .. } = load;
     let series = Series::new(connections * CONFERENCES, BYTES);
     // Whole batches, and as many posts in each conference.
     let unit = batch.max(CONFERENCES as u64);
-    let per_connection = (posts / connections as u64 / unit).max(1) * unit;
+    let per_connection = (load.posts / connections as u64 / unit).max(1) * unit;
     // Made in advance: making them is not what is measured.
     let requests: Vec<Vec<Vec<u8>>> =
         (0..connections).map(|connection| requests(stage, &series, connection, per_connection, batch)).collect();
     let pid = only(&stage.event_bridge).pid().context("event-bridge runs")?;
 
     let effort = Effort::of(pid)?;
-    try_join_all(requests.iter().map(|requests| {
+    let began = Instant::now();
+    let answers = try_join_all(requests.iter().enumerate().map(|(connection, requests)| {
         let mut poster = Poster::new(only(&stage.event_bridge).address(), stage.token());
         async move {
-            for request in requests {
+            // Microseconds, up to a minute.
+            let mut answers = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
+            for (at, request) in requests.iter().enumerate() {
+                let mut sent = Instant::now();
+                if let Some(rate) = load.rate {
+                    // The connections in turn. What had to wait for the answer before it counts from when it was due.
+                    let due = began + Duration::from_secs_f64((at * connections + connection) as f64 / rate);
+                    sleep_until(due).await;
+                    sent = due;
+                }
                 poster.send(request).await?;
+                answers.record(u64::try_from(sent.elapsed().as_micros())?.max(1))?;
             }
-            anyhow::Ok(())
+            anyhow::Ok(answers)
         }
     }))
     .await?;
     let spent = effort.spent()?;
+    let mut all = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
+    answers.into_iter().try_for_each(|answers| all.add(answers))?;
 
     let sent = vec![per_connection / CONFERENCES as u64; connections * CONFERENCES];
     check(stage, &series, &sent).await?;
-    let name = if batch == 1 { "event-bridge, singly" } else { "event-bridge, in batches" };
-    Ok(Row::new(name, spent.rates(per_connection * connections as u64)))
+    let [rate, own, probe] = spent.rates(per_connection * connections as u64);
+    let answer = |quantile| all.value_at_quantile(quantile) as f64 / 1000.0;
+    Ok(Row::new(load.name, [rate, own, probe, answer(0.5), answer(0.99)]))
 }
 
 /// The requests of one connection: posts of its own conferences in turn, `posts` in all.
