@@ -9,6 +9,7 @@ mod bad_start;
 mod boards;
 mod broker_trouble;
 mod browser;
+mod clients;
 mod curl;
 mod demo;
 mod journey;
