@@ -43,7 +43,8 @@ pub struct AnalyticsConfig {
     /// How long a tweet takes likes, in stream time, from its first like on. Then its likes need no memory any more.
     #[serde(with = "humantime_serde")]
     pub like_period: Duration,
-    /// How long results may wait for their commit. A commit costs the broker about 10 ms.
+    /// The longest time from a record to its result, as long as all input is taken at once: commits begin early enough to
+    /// be over by then. Where input waits, the time between commits. A commit costs the broker about 10 ms.
     #[serde(with = "humantime_serde")]
     pub commit_interval: Duration,
     /// Records after which a commit comes before its time.

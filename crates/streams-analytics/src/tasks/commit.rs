@@ -26,7 +26,7 @@ impl Runner {
         }
         let began = Instant::now();
         let outcome = self.transact();
-        self.transaction = (began, Instant::now());
+        self.pace.note(began, Instant::now());
         match outcome {
             Ok(()) => {
                 self.aborts_in_a_row = 0;

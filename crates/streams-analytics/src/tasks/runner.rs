@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Status, Stop, Topics,
     assignment::{Phase, Unlocated},
+    pace::Pace,
     task::Task,
 };
 use crate::{config::AnalyticsConfig, store::Sizes, windows::Windowing};
@@ -54,8 +55,7 @@ pub(super) struct Runner {
     /// Tasks of partitions that were given up: an assignment that gives them back needs no restoring.
     pub(super) parked: BTreeMap<i32, Task>,
     pub(super) unlocated: Option<Unlocated>,
-    /// When the last transaction began, and when it ended.
-    pub(super) transaction: (Instant, Instant),
+    pub(super) pace: Pace,
     /// Whether there is a record that is not committed.
     pub(super) ahead: bool,
     /// Whether there was no input for a moment when a commit was due.
@@ -103,7 +103,7 @@ impl Runner {
             phases: BTreeMap::new(),
             parked: BTreeMap::new(),
             unlocated: None,
-            transaction: (now, now),
+            pace: Pace::new(now),
             ahead: false,
             drained: false,
             records: 0,
@@ -142,10 +142,8 @@ impl Runner {
             if turn.is_multiple_of(LOOKS) {
                 now = Instant::now();
             }
-            let (began, ended) = self.transaction;
-            // While input waits, commits leave it the whole interval between them; a commit costs what it costs, however
-            // much is in it. Otherwise they begin by the clock, so that nothing waits longer than the interval.
-            let (due, overdue) = (began + self.config.commit_interval, ended + self.config.commit_interval);
+            let interval = self.config.commit_interval;
+            let (due, overdue) = (self.pace.due(interval), self.pace.overdue(interval));
             let wait = if self.ahead { until.min(due) } else { until };
             let Some(group) = &self.group else {
                 std::thread::sleep(wait.saturating_duration_since(now));
@@ -187,7 +185,7 @@ impl Runner {
 
     fn is_commit_due(&self) -> bool {
         self.records >= self.config.commit_records
-            || self.ahead && (self.drained || self.transaction.1.elapsed() >= self.config.commit_interval)
+            || self.ahead && (self.drained || Instant::now() >= self.pace.overdue(self.config.commit_interval))
     }
 
     /// Has what lies before the last commit's state deleted, not too often.
