@@ -132,7 +132,9 @@ impl Runner {
 
     /// Takes what comes, until a commit is due or other work waits.
     fn take_input(&mut self) -> Result<(), Stop> {
-        let waiting = self.unlocated.is_some() || self.phases.values().any(|phase| !matches!(phase, Phase::Running(_)));
+        let any = |is: fn(&Phase) -> bool| self.phases.values().any(is);
+        let waiting = self.unlocated.is_some() || any(|phase| !matches!(phase, Phase::Running(_)));
+        let reading = any(|phase| matches!(phase, Phase::Restoring(restoring, _) if restoring.is_reading()));
         let patience = if waiting || self.producer.is_none() { IDLE / 10 } else { IDLE };
         let mut now = Instant::now();
         let until = now + patience;
@@ -149,7 +151,8 @@ impl Runner {
                 std::thread::sleep(wait.saturating_duration_since(now));
                 return Ok(());
             };
-            let patience = if input { Duration::ZERO } else { wait.saturating_duration_since(now) };
+            // Restoring waits by itself, for what it reads.
+            let patience = if input || reading { Duration::ZERO } else { wait.saturating_duration_since(now) };
             match group.poll(patience) {
                 Polled::Record(record) => {
                     input = true;
@@ -167,7 +170,7 @@ impl Runner {
                 Polled::Nothing => {
                     (now, input) = (Instant::now(), false);
                     self.drained = self.ahead && now >= due;
-                    if self.drained {
+                    if self.drained || reading {
                         return Ok(());
                     }
                 }
