@@ -140,15 +140,17 @@ impl Group {
 
     /// Waits for what comes next, at most `patience`. Must be called often: the group drops a member that does not poll.
     pub fn poll(&self, patience: Duration) -> Polled<'_> {
-        self.bootstrap.remind(self.consumer.client());
         if let Some(change) = self.consumer.context().next_change() {
             return Polled::Change(change);
         }
-        match self.consumer.poll(patience) {
-            Some(Ok(message)) => {
-                let topic = self.topics.iter().position(|topic| topic == message.topic());
-                topic.map_or(Polled::Nothing, |topic| Polled::Record(InputRecord { message, topic }))
-            }
+        let polled = self.consumer.poll(patience);
+        if let Some(Ok(message)) = polled {
+            let topic = self.topics.iter().position(|topic| topic == message.topic());
+            return topic.map_or(Polled::Nothing, |topic| Polled::Record(InputRecord { message, topic }));
+        }
+        // Whoever hears of records needs no reminding.
+        self.bootstrap.remind(self.consumer.client());
+        match polled {
             Some(Err(error)) => match self.cause(&error) {
                 Some(RDKafkaErrorCode::FencedInstanceId) => Polled::Fenced,
                 Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => Polled::PositionLost,
@@ -164,7 +166,7 @@ impl Group {
                     Polled::Nothing
                 }
             },
-            None => self.consumer.context().next_change().map_or(Polled::Nothing, Polled::Change),
+            _ => self.consumer.context().next_change().map_or(Polled::Nothing, Polled::Change),
         }
     }
 
