@@ -111,10 +111,23 @@ impl Shard {
     }
 
     /// Puts a slot before others, which move on up to the next gap.
-    fn insert_at(&mut self, mut at: usize, mut slot: Slot) {
-        while slot.used {
-            std::mem::swap(self.slot_mut(at), &mut slot);
-            at += 1;
+    fn insert_at(&mut self, at: usize, mut slot: Slot) {
+        let (first, mut from) = (at / PAGE, at % PAGE);
+        for page in self.pages.iter_mut().skip(first) {
+            let run = &mut page[from..];
+            // To its gap, or to its last slot, which goes on to the next page.
+            let end = run.iter().position(|slot| !slot.used).unwrap_or(run.len() - 1);
+            let moved_out = run[end];
+            run.copy_within(..end, 1);
+            run[0] = slot;
+            slot = moved_out;
+            if !slot.used {
+                break;
+            }
+            from = 0;
+        }
+        if slot.used {
+            *self.slot_mut(self.pages.len() * PAGE) = slot;
         }
         self.used += 1;
     }
@@ -138,7 +151,8 @@ impl Shard {
         if (self.used + 1) * 8 <= self.homes * FULL {
             return;
         }
-        let slots: Vec<Slot> = self.slots().copied().collect();
+        let mut slots = Vec::with_capacity(self.used);
+        slots.extend(self.slots().copied());
         let pages = (self.homes + SPARE) / PAGE;
         self.lay_out(pages + (pages / 8).max(1), &slots);
     }
