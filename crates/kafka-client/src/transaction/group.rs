@@ -49,6 +49,23 @@ pub enum Polled<'a> {
     Broken(KafkaError),
 }
 
+impl<'a> Polled<'a> {
+    /// The record, or whatever else came.
+    ///
+    /// # Errors
+    /// What is no record.
+    pub fn record(self) -> Result<InputRecord<'a>, Polled<'static>> {
+        Err(match self {
+            Self::Record(record) => return Ok(record),
+            Self::Change(change) => Polled::Change(change),
+            Self::Nothing => Polled::Nothing,
+            Self::Fenced => Polled::Fenced,
+            Self::PositionLost => Polled::PositionLost,
+            Self::Broken(error) => Polled::Broken(error),
+        })
+    }
+}
+
 /// A record of an input topic, in the client's buffers.
 pub struct InputRecord<'a> {
     message: BorrowedMessage<'a>,

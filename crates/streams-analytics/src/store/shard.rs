@@ -8,6 +8,7 @@ use super::{FactKey, Like, slot::Slot};
 /// It lies in pages of one size, and grows by a page, later by an eighth. So at most a quarter of it is empty, and growing
 /// leaves no holes of a size that nobody has a use for.
 #[derive(Default)]
+#[allow(clippy::vec_box, reason = "pages stay where they are while their list grows")]
 pub(super) struct Shard {
     /// With more slots than `homes`, for what belongs to the last ones.
     pages: Vec<Box<[Slot; PAGE]>>,

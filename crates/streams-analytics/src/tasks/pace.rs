@@ -28,7 +28,7 @@ impl Pace {
     /// Where no input waits: so early that a commit is over an `interval` after the last one began, because what came just
     /// after that one has waited since. Never earlier than after half of it, where commits take longer than that.
     pub(super) fn due(&self, interval: Duration) -> Instant {
-        self.began + interval - self.takes.min(interval / 2)
+        self.began + interval.saturating_sub(self.takes.min(interval / 2))
     }
 
     /// Where input waits: commits leave it the whole interval between them, because a commit costs what it costs, however

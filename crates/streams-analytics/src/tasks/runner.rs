@@ -56,6 +56,8 @@ pub(super) struct Runner {
     pub(super) parked: BTreeMap<i32, Task>,
     pub(super) unlocated: Option<Unlocated>,
     pub(super) pace: Pace,
+    /// What the group said during the last commit, besides records.
+    pub(super) polled: Option<Polled<'static>>,
     /// Whether there is a record that is not committed.
     pub(super) ahead: bool,
     /// Whether there was no input for a moment when a commit was due.
@@ -104,6 +106,7 @@ impl Runner {
             parked: BTreeMap::new(),
             unlocated: None,
             pace: Pace::new(now),
+            polled: None,
             ahead: false,
             drained: false,
             records: 0,
@@ -123,7 +126,7 @@ impl Runner {
             self.advance()?;
             self.take_input()?;
             if self.is_commit_due() {
-                self.commit()?;
+                self.commit_in_passing()?;
             }
             self.measure();
         }
@@ -153,7 +156,7 @@ impl Runner {
             };
             // Restoring waits by itself, for what it reads.
             let patience = if input || reading { Duration::ZERO } else { wait.saturating_duration_since(now) };
-            match group.poll(patience) {
+            match self.polled.take().unwrap_or_else(|| group.poll(patience)) {
                 Polled::Record(record) => {
                     input = true;
                     // A task that does not run yet will read this again from its own place.
