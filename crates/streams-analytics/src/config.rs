@@ -47,7 +47,8 @@ pub struct AnalyticsConfig {
     /// How the instances share the partitions: `eager`, or `cooperative` (brokers of Kafka 4), where tasks that stay go on
     /// while others move. The same for all instances.
     pub assignment: Assignment,
-    /// How long results may wait for their commit. A commit costs the broker about 10 ms.
+    /// The longest time from a record to its result, as long as all input is taken at once: commits begin early enough to
+    /// be over by then. Where input waits, the time between commits. A commit costs the broker about 10 ms.
     #[serde(with = "humantime_serde")]
     pub commit_interval: Duration,
     /// Records after which a commit comes before its time.

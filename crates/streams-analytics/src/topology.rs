@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use contracts::{Timestamp, Tweet, TweetLike};
+use contracts::{Timestamp, Tweet};
 
 use crate::{
     key::Key,
-    record::{Fact, Record},
+    record::{Fact, Opinion, Record},
     store::{FactKey, Like, Millis, Post, Store},
 };
 
@@ -53,7 +53,7 @@ impl Tally {
 }
 
 /// Takes one record into the store.
-pub fn process(store: &mut Store, record: &Record, out: &mut Out) {
+pub fn process(store: &mut Store, record: &Record<'_>, out: &mut Out) {
     match &record.fact {
         Fact::Tweet(tweet) => out.tweets.note(process_tweet(store, tweet, record.appended)),
         Fact::Like(like) => {
@@ -93,8 +93,8 @@ fn process_tweet(store: &mut Store, tweet: &Tweet, appended: Millis) -> bool {
 
 /// A like is a fact (conference, tweetId, visitor) in log order: it stands since the record that made it stand, until one
 /// that takes it back. It counts whether or not the tweet has been seen, and not after the tweet's time is over.
-fn process_like(store: &mut Store, like: &TweetLike, appended: Millis, out: &mut Out) -> bool {
-    let name = like.conference.as_str();
+fn process_like(store: &mut Store, like: &Opinion<'_>, appended: Millis, out: &mut Out) -> bool {
+    let name = &*like.conference;
     let conference = store.conference_or_new(name);
     let time = event_time(like.at, appended);
     let known = store.conference(conference).and_then(|known| known.totals.likes_time);
@@ -145,8 +145,8 @@ mod tests {
     use super::*;
     use crate::windows::Windowing;
 
-    fn like(liked: bool, at: Millis) -> Record {
-        let like = TweetLike {
+    fn like(liked: bool, at: Millis) -> Record<'static> {
+        let like = Opinion {
             tweet_id: "1".into(),
             conference: "rustconf".into(),
             visitor_id: "v".into(),

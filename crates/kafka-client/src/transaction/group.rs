@@ -69,6 +69,24 @@ pub enum Polled<'a> {
     Broken(KafkaError),
 }
 
+impl<'a> Polled<'a> {
+    /// The record, or whatever else came.
+    ///
+    /// # Errors
+    /// What is no record.
+    pub fn record(self) -> Result<InputRecord<'a>, Polled<'static>> {
+        Err(match self {
+            Self::Record(record) => return Ok(record),
+            Self::Change(change) => Polled::Change(change),
+            Self::Nothing => Polled::Nothing,
+            Self::Fenced => Polled::Fenced,
+            Self::Unreleased => Polled::Unreleased,
+            Self::PositionLost => Polled::PositionLost,
+            Self::Broken(error) => Polled::Broken(error),
+        })
+    }
+}
+
 /// A record of an input topic, in the client's buffers.
 pub struct InputRecord<'a> {
     message: BorrowedMessage<'a>,
@@ -164,15 +182,17 @@ impl Group {
 
     /// Waits for what comes next, at most `patience`. Must be called often: the group drops a member that does not poll.
     pub fn poll(&self, patience: Duration) -> Polled<'_> {
-        self.bootstrap.remind(self.consumer.client());
         if let Some(change) = self.consumer.context().next_change() {
             return Polled::Change(change);
         }
-        match self.consumer.poll(patience) {
-            Some(Ok(message)) => {
-                let topic = self.topics.iter().position(|topic| topic == message.topic());
-                topic.map_or(Polled::Nothing, |topic| Polled::Record(InputRecord { message, topic }))
-            }
+        let polled = self.consumer.poll(patience);
+        if let Some(Ok(message)) = polled {
+            let topic = self.topics.iter().position(|topic| topic == message.topic());
+            return topic.map_or(Polled::Nothing, |topic| Polled::Record(InputRecord { message, topic }));
+        }
+        // Whoever hears of records needs no reminding.
+        self.bootstrap.remind(self.consumer.client());
+        match polled {
             Some(Err(error)) => match self.cause(&error) {
                 Some(RDKafkaErrorCode::FencedInstanceId) => Polled::Fenced,
                 Some(RDKafkaErrorCode::UnreleasedInstanceId) => Polled::Unreleased,
@@ -189,7 +209,7 @@ impl Group {
                     Polled::Nothing
                 }
             },
-            None => self.consumer.context().next_change().map_or(Polled::Nothing, Polled::Change),
+            _ => self.consumer.context().next_change().map_or(Polled::Nothing, Polled::Change),
         }
     }
 

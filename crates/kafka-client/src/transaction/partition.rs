@@ -75,8 +75,10 @@ impl PartitionReader {
         let mut config = config.clone();
         // The end is told by an answer without records, for which the broker waits so long.
         config.properties.entry("fetch.wait.max.ms".into()).or_insert_with(|| "10".into());
-        // Fetched ahead, in KiB; librdkafka's default is 64 MiB.
-        config.properties.entry("queued.max.messages.kbytes".into()).or_insert_with(|| "8192".into());
+        // Fetched ahead, in KiB; librdkafka's default is 64 MiB. Several partitions are read back at the same time.
+        config.properties.entry("queued.max.messages.kbytes".into()).or_insert_with(|| "2048".into());
+        // A full queue is looked at again soon, not after librdkafka's second.
+        config.properties.entry("fetch.queue.backoff.ms".into()).or_insert_with(|| "5".into());
         Ok(Self {
             consumer: consumer(&config, isolation)?,
             bootstrap: Bootstrap::new(&config),

@@ -179,6 +179,11 @@ impl TransactionalProducer {
         Ok(self.inner.context().wait(|| self.remind())?)
     }
 
+    /// Whether [`Self::delivered`] would not wait.
+    pub fn is_delivered(&self) -> bool {
+        self.inner.context().is_complete()
+    }
+
     /// Lets the transaction commit these offsets of `group`: partition, and what to commit for each of its topics.
     ///
     /// # Errors

@@ -60,6 +60,12 @@ impl Reports {
         ticket & 0xffff_ffff
     }
 
+    /// Whether [`Self::wait`] would not wait.
+    pub(super) fn is_complete(&self) -> bool {
+        let board = self.board();
+        board.waiting == 0 || board.failed.is_some()
+    }
+
     /// Waits until everything sent has arrived; its offsets by order of sending. Calls `meanwhile` every second.
     pub(super) fn wait(&self, meanwhile: impl Fn()) -> Result<Vec<i64>, ClientError> {
         let mut board = self.board();

@@ -1,6 +1,6 @@
 //! Entries of the state as they are written down, and put back.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use contracts::{ConferenceState, CountList, Entries, Post as PostState, TweetState, WindowState};
 use prost::{
@@ -160,8 +160,35 @@ fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 
-/// Puts what was written back into the store.
-pub(super) fn load(store: &mut Store, entries: Entries) -> Result<(), Unrestorable> {
+/// Takes what a pack says into the store.
+pub(super) fn load_pack(store: &mut Store, entries: Entries) -> Result<(), Unrestorable> {
+    let likes = load_others(store, entries)?;
+    each_like(&likes, |key, now| match now {
+        Some(like) => store.load_like(key, like),
+        None => store.unload_like(key),
+    })
+}
+
+/// Gives shards what a slice says, in place of what they hold or beside it.
+pub(super) fn load_slice(
+    store: &mut Store,
+    shards: Range<usize>,
+    replace: bool,
+    entries: Entries,
+) -> Result<(), Unrestorable> {
+    if replace {
+        shards.clone().for_each(|shard| store.clear_shard(shard));
+    }
+    let likes = load_others(store, entries)?;
+    // They stand in the order of their places, so that putting them there all at once costs little.
+    let mut standing = Vec::new();
+    each_like(&likes, |key, now| standing.extend(now.map(|like| (key, like))))?;
+    store.fill_likes(shards, replace, standing.into_iter());
+    Ok(())
+}
+
+/// Puts everything but likes into the store; returns those.
+fn load_others(store: &mut Store, entries: Entries) -> Result<Vec<u8>, Unrestorable> {
     for state in entries.conferences {
         load_conference(store, state).ok_or(Unrestorable::Torn)?;
     }
@@ -177,7 +204,7 @@ pub(super) fn load(store: &mut Store, entries: Entries) -> Result<(), Unrestorab
     for key in keys(&entries.authors)? {
         store.load_author(key);
     }
-    load_likes(store, &entries.likes)
+    Ok(entries.likes)
 }
 
 fn load_conference(store: &mut Store, state: ConferenceState) -> Option<()> {
@@ -214,7 +241,8 @@ fn load_counts(counts: &mut Counts, list: Option<&CountList>) {
     list.for_each(|(index, count)| counts.load(*index, *count));
 }
 
-fn load_likes(store: &mut Store, mut likes: &[u8]) -> Result<(), Unrestorable> {
+/// Reads likes that came or went, in their order.
+fn each_like(mut likes: &[u8], mut take: impl FnMut(FactKey, Option<Like>)) -> Result<(), Unrestorable> {
     let mut since = 0_i64;
     while likes.has_remaining() {
         let tweet = varint(&mut likes)?;
@@ -222,12 +250,12 @@ fn load_likes(store: &mut Store, mut likes: &[u8]) -> Result<(), Unrestorable> {
         likes = rest;
         let key = FactKey::from_bytes(u32::try_from(tweet >> 1).map_err(|_| Unrestorable::Torn)?, *visitor);
         if tweet & 1 == 1 {
-            store.unload_like(key);
+            take(key, None);
             continue;
         }
         since = since.wrapping_add(unzigzag(varint(&mut likes)?));
         let later = i64::try_from(varint(&mut likes)?).map_err(|_| Unrestorable::Torn)?;
-        store.load_like(key, Like { since, accepted: since.saturating_add(later) });
+        take(key, Some(Like { since, accepted: since.saturating_add(later) }));
     }
     Ok(())
 }

@@ -52,7 +52,7 @@ impl Restore {
             return Err(Unrestorable::Version { found: record.version });
         }
         match record.body.ok_or(Unrestorable::Torn)? {
-            Body::Pack(pack) => entries::load(&mut self.store, pack.entries.unwrap_or_default())?,
+            Body::Pack(pack) => entries::load_pack(&mut self.store, pack.entries.unwrap_or_default())?,
             Body::Slice(slice) => self.apply_slice(slice)?,
             Body::Meta(meta) => {
                 let configured = self.store.windowing.to_string();
@@ -84,10 +84,7 @@ impl Restore {
         let first = shard(slice.first_shard)?;
         let end =
             first.checked_add(shard(slice.shard_count)?).filter(|end| *end <= SHARDS).ok_or(Unrestorable::Torn)?;
-        if !slice.continued {
-            (first..end).for_each(|shard| self.store.clear_shard(shard));
-        }
-        entries::load(&mut self.store, slice.entries.unwrap_or_default())
+        entries::load_slice(&mut self.store, first..end, !slice.continued, slice.entries.unwrap_or_default())
     }
 
     /// The last complete commit among the records so far.

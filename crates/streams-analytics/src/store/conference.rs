@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use super::{
     Millis,
     counts::Counts,
-    facts::Like,
+    like::Like,
     minutes::Minutes,
     series::{Closing, Series},
     top_n::Names,

@@ -1,6 +1,6 @@
 //! The state shard by shard: as it is written down, and as it is put back.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use super::{Conference, FactKey, LISTED, Like, Millis, Post, Store, Tweet, position, tweet::Ids};
 use crate::{
@@ -47,13 +47,12 @@ impl Store {
         }
     }
 
-    /// Restoring: empties a shard.
+    /// Restoring: empties a shard, but for its likes, which [`Self::fill_likes`] replaces.
     pub(crate) fn clear_shard(&mut self, shard: usize) {
         for index in (shard..self.conferences.len()).step_by(SHARDS) {
             self.conferences[index] = Conference::new("", &self.windowing);
         }
         self.authors.clear_shard(shard);
-        self.facts.clear_shard(shard);
     }
 
     /// Restoring: a conference's place. Without its name until that is read.
@@ -79,6 +78,16 @@ impl Store {
     /// Restoring: puts an author in their place.
     pub(crate) fn load_author(&mut self, key: Key) {
         self.authors.load(key);
+    }
+
+    /// Restoring: puts likes into these shards, which they belong to, in place of what those hold or beside it.
+    pub(crate) fn fill_likes(
+        &mut self,
+        shards: Range<usize>,
+        replace: bool,
+        likes: impl Iterator<Item = (FactKey, Like)>,
+    ) {
+        self.facts.fill(shards, replace, likes);
     }
 
     /// Restoring: puts a like in its place.

@@ -11,10 +11,13 @@ mod authors;
 mod conference;
 mod counts;
 mod facts;
+mod like;
 mod lists;
 mod loading;
 mod minutes;
 mod series;
+mod shard;
+mod slot;
 mod top_n;
 mod tweet;
 
@@ -27,7 +30,7 @@ use self::{authors::Authors, facts::Facts, tweet::Ids};
 pub use self::{
     conference::{Conference, Totals},
     counts::Counts,
-    facts::{FactKey, Like},
+    like::{FactKey, Like},
     minutes::{Minute, Minutes},
     series::{Series, Window},
     top_n::Ranked,
@@ -62,6 +65,8 @@ pub struct Store {
     committed_conferences: usize,
     /// Those that have changed since.
     touched_conferences: Vec<u32>,
+    /// The one that was asked for last, which is most often the next one, too.
+    last_conference: u32,
     tweets: Vec<Tweet>,
     tweet_index: HashMap<Key, u32, RandomState>,
     /// How many there were at the last commit.
@@ -84,6 +89,7 @@ impl Store {
             conference_index: HashMap::default(),
             committed_conferences: 0,
             touched_conferences: Vec::new(),
+            last_conference: 0,
             tweets: Vec::new(),
             tweet_index: HashMap::default(),
             committed_tweets: 0,
@@ -100,11 +106,15 @@ impl Store {
 
     /// The index of a conference, new where it is not known.
     pub(crate) fn conference_or_new(&mut self, name: &str) -> u32 {
+        if self.conference(self.last_conference).is_some_and(|last| &*last.name == name) {
+            return self.last_conference;
+        }
         let (conferences, windowing) = (&mut self.conferences, &self.windowing);
-        *self.conference_index.entry(Key::conference(name)).or_insert_with(|| {
+        self.last_conference = *self.conference_index.entry(Key::conference(name)).or_insert_with(|| {
             conferences.push(Conference::new(name, windowing));
             position(conferences.len() - 1)
-        })
+        });
+        self.last_conference
     }
 
     /// The conference to change, and by which windows.

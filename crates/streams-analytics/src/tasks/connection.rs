@@ -135,5 +135,6 @@ impl Runner {
         self.unlocated = None;
         self.status.joining();
         self.group = None;
+        self.polled = None;
     }
 }

@@ -8,6 +8,7 @@ mod commit;
 mod connection;
 mod dead_letter;
 mod decide;
+mod pace;
 mod restoring;
 mod runner;
 mod status;

@@ -23,6 +23,8 @@ use crate::{
 
 /// How long the broker may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The longest wait for one partition's records, while other partitions may have some.
+const PAUSE: Duration = Duration::from_millis(1);
 /// How often progress is logged.
 const PROGRESS: Duration = Duration::from_secs(5);
 
@@ -105,10 +107,10 @@ impl Restoring {
                 }
             },
         };
+        self.log_progress();
         let until = Instant::now() + budget;
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.reader.poll(left)? {
+            match self.reader.poll(PAUSE)? {
                 PartitionEvent::Record(record) => {
                     pass(Failpoint::Restoring);
                     let offset = record.offset();
@@ -132,13 +134,17 @@ impl Restoring {
                 PartitionEvent::End if self.goal.is_some() => return Err(self.lacking(ends)),
                 PartitionEvent::End => return self.finish(start).map(Some),
                 PartitionEvent::PositionLost => return Err(self.lacking(ends)),
-                PartitionEvent::Nothing => {}
+                PartitionEvent::Nothing => return Ok(None),
             }
             if Instant::now() >= until {
-                self.log_progress();
                 return Ok(None);
             }
         }
+    }
+
+    /// Whether records are on their way.
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading_from.is_some()
     }
 
     /// Begins to read once what is looked for is committed: a transaction that is just ending would otherwise be missed.

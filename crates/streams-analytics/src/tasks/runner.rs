@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Status, Stop, Topics,
     assignment::{Phase, Unlocated},
+    pace::Pace,
     task::Task,
 };
 use crate::{config::AnalyticsConfig, store::Sizes, windows::Windowing};
@@ -54,8 +55,9 @@ pub(super) struct Runner {
     /// Tasks of partitions that were given up: an assignment that gives them back needs no restoring.
     pub(super) parked: BTreeMap<i32, Task>,
     pub(super) unlocated: Option<Unlocated>,
-    /// When the last transaction began, and when it ended.
-    pub(super) transaction: (Instant, Instant),
+    pub(super) pace: Pace,
+    /// What the group said during the last commit, besides records.
+    pub(super) polled: Option<Polled<'static>>,
     /// Whether there is a record that is not committed.
     pub(super) ahead: bool,
     /// Whether there was no input for a moment when a commit was due.
@@ -103,7 +105,8 @@ impl Runner {
             phases: BTreeMap::new(),
             parked: BTreeMap::new(),
             unlocated: None,
-            transaction: (now, now),
+            pace: Pace::new(now),
+            polled: None,
             ahead: false,
             drained: false,
             records: 0,
@@ -123,7 +126,7 @@ impl Runner {
             self.advance()?;
             self.take_input()?;
             if self.is_commit_due() {
-                self.commit()?;
+                self.commit_in_passing()?;
             }
             self.measure();
         }
@@ -132,7 +135,9 @@ impl Runner {
 
     /// Takes what comes, until a commit is due or other work waits.
     fn take_input(&mut self) -> Result<(), Stop> {
-        let waiting = self.unlocated.is_some() || self.phases.values().any(|phase| !matches!(phase, Phase::Running(_)));
+        let any = |is: fn(&Phase) -> bool| self.phases.values().any(is);
+        let waiting = self.unlocated.is_some() || any(|phase| !matches!(phase, Phase::Running(_)));
+        let reading = any(|phase| matches!(phase, Phase::Restoring(restoring, _) if restoring.is_reading()));
         let patience = if waiting || self.producer.is_none() { IDLE / 10 } else { IDLE };
         let mut now = Instant::now();
         let until = now + patience;
@@ -142,17 +147,16 @@ impl Runner {
             if turn.is_multiple_of(LOOKS) {
                 now = Instant::now();
             }
-            let (began, ended) = self.transaction;
-            // While input waits, commits leave it the whole interval between them; a commit costs what it costs, however
-            // much is in it. Otherwise they begin by the clock, so that nothing waits longer than the interval.
-            let (due, overdue) = (began + self.config.commit_interval, ended + self.config.commit_interval);
+            let interval = self.config.commit_interval;
+            let (due, overdue) = (self.pace.due(interval), self.pace.overdue(interval));
             let wait = if self.ahead { until.min(due) } else { until };
             let Some(group) = &self.group else {
                 std::thread::sleep(wait.saturating_duration_since(now));
                 return Ok(());
             };
-            let patience = if input { Duration::ZERO } else { wait.saturating_duration_since(now) };
-            match group.poll(patience) {
+            // Restoring waits by itself, for what it reads.
+            let patience = if input || reading { Duration::ZERO } else { wait.saturating_duration_since(now) };
+            match self.polled.take().unwrap_or_else(|| group.poll(patience)) {
                 Polled::Record(record) => {
                     input = true;
                     // A task that does not run yet will read this again from its own place.
@@ -169,7 +173,7 @@ impl Runner {
                 Polled::Nothing => {
                     (now, input) = (Instant::now(), false);
                     self.drained = self.ahead && now >= due;
-                    if self.drained {
+                    if self.drained || reading {
                         return Ok(());
                     }
                 }
@@ -191,7 +195,7 @@ impl Runner {
 
     fn is_commit_due(&self) -> bool {
         self.records >= self.config.commit_records
-            || self.ahead && (self.drained || self.transaction.1.elapsed() >= self.config.commit_interval)
+            || self.ahead && (self.drained || Instant::now() >= self.pace.overdue(self.config.commit_interval))
     }
 
     /// Has what lies before the last commit's state deleted, not too often.

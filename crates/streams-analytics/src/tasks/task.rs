@@ -135,14 +135,14 @@ impl Task {
         for letter in &self.dead {
             letter.send(producer, &topics.dead_letters)?;
         }
-        let batch = write(&mut self.store, &self.rounds, self.next, Limits::default());
+        let mut batch = write(&mut self.store, &self.rounds, self.next, Limits::default());
         let mut sent = Vec::with_capacity(batch.records.len());
-        for value in &batch.records {
+        for value in std::mem::take(&mut batch.records) {
             let record = OutRecord {
                 topic: &topics.changelog,
                 partition: self.partition,
                 key: None,
-                value: Some(value),
+                value: Some(&value),
                 headers: &[],
             };
             sent.push(producer.send(record)?);

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use contracts::{Timestamp, Tweet, TweetLike};
+use contracts::{Timestamp, Tweet};
 use proptest::prelude::*;
 use streams_analytics::{
     changelog::{InputOffsets, Limits, Position, Restore, Rounds, write},
-    record::{Fact, Record},
+    record::{Fact, Opinion, Record},
     results::results,
     store::Store,
     topology::{Out, process},
@@ -179,7 +179,7 @@ fn windowing(setting: &Setting) -> Windowing {
     Windowing { windows, grace: setting.grace, like_period: setting.like_period }
 }
 
-fn record(line: &Line) -> Record {
+fn record(line: &Line) -> Record<'_> {
     let told = line.told.map(Timestamp::from_millis);
     let fact = match &line.says {
         Says::Posted { author, text, hashtag } => Fact::Tweet(Tweet {
@@ -192,10 +192,10 @@ fn record(line: &Line) -> Record {
             tag_filter: line.conference.clone(),
             ..Tweet::default()
         }),
-        Says::Likes { visitor, liked } => Fact::Like(TweetLike {
-            tweet_id: line.tweet.clone(),
-            conference: line.conference.clone(),
-            visitor_id: visitor.clone(),
+        Says::Likes { visitor, liked } => Fact::Like(Opinion {
+            tweet_id: line.tweet.as_str().into(),
+            conference: line.conference.as_str().into(),
+            visitor_id: visitor.as_str().into(),
             liked: *liked,
             at: told,
         }),
