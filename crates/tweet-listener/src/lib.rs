@@ -1,15 +1,20 @@
 //! From the topics to every open page: the stream of Server-Sent Events, the newest posts, and the page itself.
 //!
-//! `run → routes → viewer` is the way of a request, `feed → hub` that of a record. The pure core (`position`, `filter`,
-//! `frame`, `ring`, `channels`, `tweet_log`, `recent`, `tables`, `windows`, `minutes`) knows neither Kafka's client nor HTTP nor the clock.
+//! `run → routes → arrival → serving` is the way of a request, `feed → hub → serving` that of a record. The pure core
+//! (`position`, `filter`, `frame`, `ring`, `viewer`, `audience`, `wheel`, `channels`, `tweet_log`, `recent`, `tables`,
+//! `snapshots`, `windows`, `minutes`) knows neither Kafka's client nor HTTP nor the clock.
 
 mod admission;
+mod arrival;
+mod audience;
 mod channels;
 mod config;
 mod feed;
 mod filter;
 mod frame;
 mod hub;
+mod inbox;
+mod join;
 mod minutes;
 mod page;
 mod position;
@@ -17,9 +22,12 @@ mod recent;
 mod replay;
 mod ring;
 mod routes;
+mod serving;
+mod snapshots;
 mod tables;
 mod tweet_log;
 mod viewer;
+mod wheel;
 mod windows;
 
 use std::{net::TcpListener, sync::Arc};

@@ -1,27 +1,31 @@
 //! What tweet-listener answers.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use futures_util::stream;
 
 use contracts::{InvalidField, LikeCount};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use service_shell::{Problem, ProblemBody};
+use service_shell::{Problem, ProblemBody, body, takeover::Takeover};
 use tokio::sync::watch;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::{
     admission::Admission,
+    arrival::{Stage, Wish, arrive},
     channels::ChannelKey,
     filter::Filter,
     frame::farewell,
     page,
-    viewer::{Stage, Wish, stream},
 };
 
 /// Tweets of one `GET /tweets` where `limit` is not given, and at most.
 const TWEETS: (usize, usize) = (50, 200);
+
+/// The longest body of a request for the stream.
+const BODY: usize = 4096;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -76,8 +80,14 @@ pub fn routes(config: &mut web::ServiceConfig, front: Front) {
         (status = 400, description = "A parameter cannot be read", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-async fn updates(request: HttpRequest, front: web::Data<Front>) -> Result<HttpResponse, Problem> {
+async fn updates(
+    request: HttpRequest,
+    payload: web::Payload,
+    front: web::Data<Front>,
+) -> Result<HttpResponse, Problem> {
     let wish = wish(&request)?;
+    // Nobody sends one; but what is left unread would come before the end of the request.
+    body::read(&request, payload, BODY).await?;
     let seat = front.admission.admit(&request);
     let mut response = HttpResponse::Ok();
     response
@@ -87,7 +97,16 @@ async fn updates(request: HttpRequest, front: web::Data<Front>) -> Result<HttpRe
     // A browser's EventSource gives up for good on any other status than 200: who cannot be served is told when to come
     // again.
     Ok(match (front.stage(), seat) {
-        (Some(stage), Some(seat)) => response.streaming(stream(stage, wish, seat)),
+        (Some(stage), Some(seat)) => {
+            let takeover =
+                Takeover::of(&request).ok_or_else(|| Problem::unavailable("this connection cannot stream"))?;
+            // The head is made here; the socket, and with it all that follows, is the serving threads'. Lasts until the
+            // connection closes: chunks would say nothing that the end of the last block does not.
+            takeover.give_to(|taken| drop(actix_web::rt::spawn(arrive(stage, wish, seat, taken))));
+            let mut response = response.force_close().streaming(stream::empty::<Result<web::Bytes, Infallible>>());
+            response.head_mut().no_chunking(true);
+            response
+        }
         (None, _) => response.body(farewell(fastrand::u64(1000..3000))),
         (_, None) => {
             metrics::counter!("tweet_listener_refused_viewers_total").increment(1);
