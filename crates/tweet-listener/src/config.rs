@@ -67,6 +67,10 @@ pub struct StreamConfig {
     /// Networks whose X-Forwarded-For entries are believed, such as `10.0.0.0/8`; separated by commas.
     #[serde(deserialize_with = "service_shell::comma_separated")]
     pub trusted_proxies: Vec<String>,
+    /// Origins whose pages may read the stream by script, such as `https://wall.example`, or `*`; separated by commas. The
+    /// page's own origin needs no entry.
+    #[serde(deserialize_with = "service_shell::comma_separated")]
+    pub allowed_origins: Vec<String>,
 }
 
 impl Default for StreamConfig {
@@ -88,6 +92,7 @@ impl Default for StreamConfig {
             max_resume: 10_000,
             max_kafka_readers: 4,
             trusted_proxies: Vec::new(),
+            allowed_origins: Vec::new(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod arrival;
 mod audience;
 mod channels;
 mod config;
+mod cors;
 mod feed;
 mod filter;
 mod frame;
@@ -38,7 +39,7 @@ use kafka_client::ClusterWatch;
 use service_shell::{Health, ServiceInfo, Shutdown, serve};
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::{admission::Admission, feed::Feed, routes::Front};
+use crate::{admission::Admission, cors::Cors, feed::Feed, routes::Front};
 
 pub use crate::config::{Config, StreamConfig};
 
@@ -80,6 +81,7 @@ impl TweetListener {
         let (stage, front_stage) = watch::channel(None);
         let stream = &config.stream;
         let admission = Admission::new(stream.max_viewers, stream.max_viewers_per_address, stream.proxies()?);
+        let cors = Cors::new(&stream.allowed_origins);
         let (config, cluster, shutdown) = (config.clone(), watch.clone(), shutdown.clone());
         let feed = actix_web::rt::spawn(async move {
             feed::start(&config, &cluster, &shutdown, &stage).await.unwrap_or_else(|error| {
@@ -87,7 +89,7 @@ impl TweetListener {
                 None
             })
         });
-        Ok(Self { watch, front: Front { stage: front_stage, admission: Arc::new(admission) }, feed })
+        Ok(Self { watch, front: Front { stage: front_stage, admission: Arc::new(admission), cors }, feed })
     }
 
     /// Ready when the topics are there and have been read up to what stood on them at the start.

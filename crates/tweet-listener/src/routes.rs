@@ -1,9 +1,10 @@
 //! What tweet-listener answers.
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use futures_util::stream;
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder, body::None as NoBody, http::header, middleware::from_fn, web,
+};
 
 use contracts::{InvalidField, LikeCount};
 use serde::Serialize;
@@ -16,6 +17,7 @@ use crate::{
     admission::Admission,
     arrival::{Stage, Wish, arrive},
     channels::ChannelKey,
+    cors::Cors,
     filter::Filter,
     frame::farewell,
     page,
@@ -34,6 +36,8 @@ pub struct Front {
     pub stage: watch::Receiver<Option<Arc<Stage>>>,
     /// Who may watch.
     pub admission: Arc<Admission>,
+    /// Whose pages may read.
+    pub cors: Cors,
 }
 
 impl Front {
@@ -55,9 +59,19 @@ struct Api;
 
 /// All routes; the page last, since everything that no other service claims is tweet-listener's.
 pub fn routes(config: &mut web::ServiceConfig, front: Front) {
+    let (of_updates, of_tweets) = (front.cors.clone(), front.cors.clone());
+    let updates = web::resource("/updates")
+        .app_data(web::Data::new(front.clone()))
+        .wrap(from_fn(move |request, next| of_updates.clone().around(request, next)))
+        .route(web::get().to(updates))
+        .route(web::head().to(head_of_updates));
+    let tweets = web::resource("/tweets")
+        .app_data(web::Data::new(front))
+        .wrap(from_fn(move |request, next| of_tweets.clone().around(request, next)))
+        .route(web::get().to(tweets));
     config
-        .service(web::resource("/updates").app_data(web::Data::new(front.clone())).route(web::get().to(updates)))
-        .service(web::resource("/tweets").app_data(web::Data::new(front)).route(web::get().to(tweets)))
+        .service(updates)
+        .service(tweets)
         .route("/openapi.json", web::get().to(async || HttpResponse::Ok().json(Api::openapi())))
         .configure(page::routes);
 }
@@ -89,11 +103,7 @@ async fn updates(
     // Nobody sends one; but what is left unread would come before the end of the request.
     body::read(&request, payload, BODY).await?;
     let seat = front.admission.admit(&request);
-    let mut response = HttpResponse::Ok();
-    response
-        .content_type("text/event-stream")
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header(("X-Accel-Buffering", "no"));
+    let mut response = stream_head();
     // A browser's EventSource gives up for good on any other status than 200: who cannot be served is told when to come
     // again.
     Ok(match (front.stage(), seat) {
@@ -102,8 +112,8 @@ async fn updates(
                 Takeover::of(&request).ok_or_else(|| Problem::unavailable("this connection cannot stream"))?;
             // The head is made here; the socket, and with it all that follows, is the serving threads'. Lasts until the
             // connection closes: chunks would say nothing that the end of the last block does not.
-            takeover.give_to(|taken| drop(actix_web::rt::spawn(arrive(stage, wish, seat, taken))));
-            let mut response = response.force_close().streaming(stream::empty::<Result<web::Bytes, Infallible>>());
+            let body = takeover.give_to(|taken| drop(actix_web::rt::spawn(arrive(stage, wish, seat, taken))));
+            let mut response = response.force_close().streaming(body);
             response.head_mut().no_chunking(true);
             response
         }
@@ -113,6 +123,21 @@ async fn updates(
             response.body(farewell(fastrand::u64(5000..15_000)))
         }
     })
+}
+
+/// What the stream would begin with; takes no viewer's place.
+async fn head_of_updates(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    wish(&request)?;
+    Ok(stream_head().body(NoBody::new()))
+}
+
+fn stream_head() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header(("X-Accel-Buffering", "no"));
+    response
 }
 
 /// The newest posts, newest first, and the id from which `/updates` goes on.

@@ -1,20 +1,22 @@
 //! Taking a connection over from the HTTP server: the way of streams that outlive their request by hours.
 //!
 //! An HTTP server keeps buffers, timers and a task for every open response. A stream needs none of them once its head is
-//! made. So its handler answers as any handler does, with an empty body of unknown length and `Connection: close`, and
-//! says beforehand who shall have the socket. What the server writes from then on, which is that head and what earlier
-//! answers on this connection still had to send, is kept instead of sent; and when the server closes the connection, the
-//! socket goes to its new owner in place of being shut down. Nothing is parsed, framed or limited twice.
+//! made. So its handler answers as any handler does, with a body that never has anything, and says who shall have the
+//! socket. What the server writes from then on, which is the head and what earlier answers on this connection still had to
+//! send, is kept instead of sent; and when the server would flush it, the socket goes to its new owner. The server sees a
+//! connection that its client has closed. Nothing is parsed, framed or limited twice.
 
 use std::{
     cell::RefCell,
-    io,
+    convert::Infallible,
+    io, mem,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
 };
 
 use actix_web::{HttpRequest, web::Bytes, web::BytesMut};
+use futures_util::Stream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -41,12 +43,21 @@ type Owner = Box<dyn FnOnce(Taken)>;
 
 /// The connection of a request, as its handler may take it.
 #[derive(Clone)]
-pub struct Takeover(Rc<RefCell<Option<Capture>>>);
+pub struct Takeover(Rc<RefCell<State>>);
 
-struct Capture {
-    owner: Owner,
-    kept: BytesMut,
+#[derive(Default)]
+enum State {
+    /// The server's.
+    #[default]
+    Served,
+    /// Wanted by `owner` as soon as the head is made.
+    Wanted { owner: Owner, kept: BytesMut, head_is_made: bool },
+    /// Its owner's.
+    Taken,
 }
+
+/// The body of a response whose connection is taken over: never has anything, and lasts until that is done.
+pub struct TakeoverBody(Takeover);
 
 impl Takeover {
     /// Of the connection that brought `request`; `None` where it came some other way than by `serve`.
@@ -54,10 +65,31 @@ impl Takeover {
         request.conn_data::<Self>().cloned()
     }
 
-    /// Gives the socket to `owner` when the server closes this connection, which it does after the response if that has
-    /// `Connection: close`. Where the connection breaks before, `owner` is dropped without a call.
-    pub fn give_to(&self, owner: impl FnOnce(Taken) + 'static) {
-        *self.0.borrow_mut() = Some(Capture { owner: Box::new(owner), kept: BytesMut::new() });
+    /// Gives the socket to `owner` once the head of the response is made, which must have this body, no length, no chunks
+    /// and `Connection: close`. Where the connection breaks before, `owner` is dropped without a call.
+    pub fn give_to(&self, owner: impl FnOnce(Taken) + 'static) -> TakeoverBody {
+        let mut state = self.0.borrow_mut();
+        if matches!(*state, State::Served) {
+            *state = State::Wanted { owner: Box::new(owner), kept: BytesMut::new(), head_is_made: false };
+        }
+        TakeoverBody(self.clone())
+    }
+}
+
+impl Stream for TakeoverBody {
+    type Item = Result<Bytes, Infallible>;
+
+    /// The server asks for the body when it has made the head.
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match &mut *self.0.0.borrow_mut() {
+            // Pending, so that what stands in line on this connection is not answered into the head. Whoever flushes the
+            // head wakes the server again.
+            State::Wanted { head_is_made, .. } => {
+                *head_is_made = true;
+                Poll::Pending
+            }
+            State::Served | State::Taken => Poll::Ready(None),
+        }
     }
 }
 
@@ -98,24 +130,32 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if let Some(capture) = self.takeover.0.borrow_mut().as_mut() {
-            capture.kept.extend_from_slice(bytes);
+        if let State::Wanted { kept, .. } = &mut *self.takeover.0.borrow_mut() {
+            kept.extend_from_slice(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
+        // What is written behind the takeover answers requests that were sent behind that of the stream.
         self.with_socket(bytes.len(), |socket| socket.poll_write(cx, bytes))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let taken = {
+            let mut state = self.takeover.0.borrow_mut();
+            match &*state {
+                State::Wanted { head_is_made: true, .. } => Some(mem::replace(&mut *state, State::Taken)),
+                _ => None,
+            }
+        };
+        if let Some(State::Wanted { owner, kept, .. }) = taken
+            && let Some(socket) = self.socket.take()
+        {
+            owner(Taken { socket, head: kept.freeze(), open: OpenConnection { _token: self.open.token() } });
+            cx.waker().wake_by_ref();
+        }
         self.with_socket((), |socket| socket.poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let capture = self.takeover.0.borrow_mut().take();
-        if let Some(Capture { owner, kept }) = capture
-            && let Some(socket) = self.socket.take()
-        {
-            owner(Taken { socket, head: kept.freeze(), open: OpenConnection { _token: self.open.token() } });
-        }
         self.with_socket((), |socket| socket.poll_shutdown(cx))
     }
 }

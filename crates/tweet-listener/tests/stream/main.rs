@@ -5,3 +5,4 @@
 mod resuming;
 mod streaming;
 mod wall;
+mod wire;
