@@ -189,8 +189,9 @@ impl Thread {
     fn wait(&self, events: &mut Vec<epoll::Event>) {
         // To the beginning of the next tick; without viewers only the bell counts.
         let timeout = (self.audience.len() > 0).then(|| {
-            let next = self.tick * (self.now + 1);
-            let left = next.saturating_sub(self.began.elapsed()) + Duration::from_micros(50);
+            let left = self.tick.mul_f64((self.now + 1) as f64).saturating_sub(self.began.elapsed());
+            // Rounded up, so that it is the next tick when this wakes.
+            let left = left + Duration::from_micros(50);
             Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 })
         });
         // An interruption is like a time that has passed: the loop looks again.
@@ -239,7 +240,7 @@ impl Thread {
     fn beat(&mut self, id: ViewerId, beat: &Bytes, with_ping: &Bytes) {
         let Some((last, ping)) = self.audience.last(id) else { return };
         let silent = self.now.saturating_sub(last);
-        if f64::from(silent) < (self.heartbeat * 0.8).floor() {
+        if (silent as f64) < (self.heartbeat * 0.8).floor() {
             // Not silent for as long as it was when this was set up.
             self.beats.schedule((last + self.jittered()).max(self.now + 1), id);
             return;

@@ -1,7 +1,7 @@
 //! A timer wheel: many deadlines, none of them exact to less than a tick.
 
 /// Ticks since the wheel began to turn.
-pub type Tick = u32;
+pub type Tick = u64;
 
 /// Calls things up by tick. Whoever is called up looks whether it is really due, so nothing is ever taken off the wheel.
 #[derive(Debug)]
@@ -51,8 +51,8 @@ mod tests {
     proptest! {
         #[test]
         fn everything_is_called_up_once_and_never_early_within_the_horizon(
-            horizon in 1_u32..20,
-            steps in proptest::collection::vec((0_u32..30, 0_u32..4), 1..80),
+            horizon in 1_u64..20,
+            steps in proptest::collection::vec((0_u64..30, 0_u64..4), 1..80),
         ) {
             let mut wheel = Wheel::new(0, horizon);
             let (mut now, mut scheduled, mut called) = (0, 0, Vec::new());
