@@ -39,6 +39,7 @@ impl Task {
     /// much as there is, until it closes.
     pub(in crate::bench) fn run(&self) -> anyhow::Result<()> {
         let listener = TcpListener::bind(self.listen)?;
+        rustix::net::listen(&listener, 4096)?;
         let mut viewers = Vec::new();
         let mut control = loop {
             let (mut socket, _) = listener.accept()?;

@@ -20,6 +20,10 @@ pub(super) async fn measure(options: &Options) -> anyhow::Result<Report> {
     for _ in 0..options.rounds {
         let mut rows = Vec::new();
         for mut served in [Served::bare(options, 0, HEARTBEAT).await?, Served::wall(options, 1, 0, &[]).await?] {
+            // What the process does without viewers, such as asking Kafka for news, is not theirs.
+            let effort = Effort::of(served.pid()?)?;
+            tokio::time::sleep(span / 2).await;
+            let [_, alone, _] = effort.spent()?.rates(1);
             let mut probe = served.probe()?;
             probe.gather(viewers)?;
             served.begin()?;
@@ -31,13 +35,14 @@ pub(super) async fn measure(options: &Options) -> anyhow::Result<Report> {
             let beats = probe.blocks - before;
             anyhow::ensure!(probe.ended == 0 && probe.open == viewers, "{} streams ended", probe.ended);
             let [rate, own, _] = spent.rates(beats);
-            rows.push(Row::new(served.name, [own, rate, 1e6 * spent.own / beats.max(1) as f64]));
+            let of_viewers = (own - alone) / 100.0 * spent.seconds;
+            rows.push(Row::new(served.name, [own, alone, rate, 1e6 * of_viewers / beats.max(1) as f64]));
         }
         rounds.push(rows);
     }
     let rows = medians(&rounds);
     // Jittered heartbeats are not exactly as many.
-    let share = rows[1].values[2] / rows[0].values[2];
+    let share = rows[1].values[3] / rows[0].values[3];
     Ok(Report {
         bench: "stream idle",
         measured: format!(
@@ -46,7 +51,7 @@ pub(super) async fn measure(options: &Options) -> anyhow::Result<Report> {
             options.rounds
         ),
         path: Served::path(options),
-        columns: vec!["of its core %", "heartbeats/s", "CPU µs per heartbeat"],
+        columns: vec!["of its core %", "without viewers %", "heartbeats/s", "CPU µs per heartbeat"],
         rows,
         aims: vec![Aim {
             wanted: format!("CPU per heartbeat ≤ {AIM} × that of bare sends"),
