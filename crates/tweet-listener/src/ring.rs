@@ -117,40 +117,38 @@ impl Ring {
             return Err(Lapped);
         }
         if self.is_read(cursor) {
-            return Ok(Pending::default());
+            return Ok(Pending::Nothing);
         }
+        let rest = |start: u64, block: &Bytes| usize::try_from(cursor.saturating_sub(start)).unwrap_or(block.len());
         // Most cursors stand in the last block.
-        let at = match self.blocks.back() {
-            Some((start, _)) if *start <= cursor => self.blocks.len() - 1,
-            _ => self.blocks.partition_point(|(start, _)| *start <= cursor) - 1,
-        };
-        let mut pending = Pending::default();
-        for (start, block) in self.blocks.range(at..).take(GATHERED) {
-            let skip = usize::try_from(cursor.saturating_sub(*start)).unwrap_or(usize::MAX);
-            pending.slices[pending.count] = IoSlice::new(&block[skip.min(block.len())..]);
-            pending.count += 1;
+        if let Some((start, block)) = self.blocks.back().filter(|(start, _)| *start <= cursor) {
+            return Ok(Pending::One([IoSlice::new(&block[rest(*start, block)..])]));
         }
-        Ok(pending)
+        let at = self.blocks.partition_point(|(start, _)| *start <= cursor) - 1;
+        let slices = self.blocks.range(at..).take(GATHERED);
+        Ok(Pending::Many(slices.map(|(start, block)| IoSlice::new(&block[rest(*start, block)..])).collect()))
     }
 }
 
 /// Slices of a ring for one write.
 #[derive(Debug)]
-pub struct Pending<'a> {
-    slices: [IoSlice<'a>; GATHERED],
-    count: usize,
-}
-
-impl Default for Pending<'_> {
-    fn default() -> Self {
-        Self { slices: [IoSlice::new(&[]); GATHERED], count: 0 }
-    }
+pub enum Pending<'a> {
+    /// The cursor has everything.
+    Nothing,
+    /// What nearly all need nearly always.
+    One([IoSlice<'a>; 1]),
+    /// For who is far behind.
+    Many(Vec<IoSlice<'a>>),
 }
 
 impl<'a> Pending<'a> {
     /// The slices, none of them empty.
     pub fn slices(&self) -> &[IoSlice<'a>] {
-        &self.slices[..self.count]
+        match self {
+            Self::Nothing => &[],
+            Self::One(one) => one,
+            Self::Many(many) => many,
+        }
     }
 }
 
