@@ -1,20 +1,34 @@
 //! The HTTP server of every service: limits, health, metrics, and errors that explain themselves.
 
-use std::{net::TcpListener, time::Instant};
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
+use actix_http::{HttpService, Protocol};
+use actix_server::Server;
+use actix_service::{IntoServiceFactory as _, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{
-    App, HttpResponse, HttpServer,
+    App, HttpResponse,
     body::{BoxBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
+    dev::{AppConfig, ServiceRequest, ServiceResponse},
     error::{InternalError, PathError, QueryPayloadError},
     http::{StatusCode, header},
     middleware::{Next, from_fn},
     web,
 };
+use tokio::net::TcpStream;
+use tokio_util::task::TaskTracker;
 
+use self::takeover::Connection;
 use crate::{Health, HttpConfig, Problem, RequestTrace, Shutdown, install_metrics};
 
 pub mod body;
+pub mod takeover;
+
+/// Connections that may wait to be accepted; the system may set a lower bound (net.core.somaxconn). When thousands of
+/// viewers come again at once, one that finds no place here waits for the retries of TCP, up to a minute.
+const BACKLOG: i32 = 4096;
 
 /// Serves `routes` and the service's own `/health/…` and `/metrics` on `listener` until `shutdown` begins, then stops
 /// accepting and waits, at most `config.drain`, for requests and streams to end.
@@ -28,47 +42,98 @@ pub async fn serve(
     shutdown: Shutdown,
     routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<()> {
+    // What the standard library asks for is 128.
+    rustix::net::listen(&listener, BACKLOG)?;
     let metrics = install_metrics();
-    let limits = config.clone();
-    let draining = shutdown.clone();
-    let server = HttpServer::new(move || {
-        let (health, routes, draining) = (health.clone(), routes.clone(), draining.clone());
-        App::new()
-            .wrap(from_fn(move |request, next| observe(request, next, draining.has_begun())))
-            .app_data(limits.clone())
-            .app_data(web::PathConfig::default().error_handler(|error, _| path_problem(error)))
-            .app_data(web::QueryConfig::default().error_handler(|error, _| query_problem(error)))
-            .configure(|config| health.routes(config))
-            .route("/metrics", web::get().to(move || async { render(metrics) }))
-            .configure(routes)
-            .default_service(web::to(async || {
-                Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path").response()
-            }))
-    })
-    .workers(match config.workers {
-        0 => std::thread::available_parallelism().map_or(2, usize::from),
-        workers => workers,
-    })
-    .client_request_timeout(config.head_timeout)
-    .client_disconnect_timeout(std::time::Duration::from_secs(1))
-    .keep_alive(config.keep_alive)
-    .max_connections(config.max_connections)
-    .tcp_nodelay(true)
-    // Whoever closes has gone, as reverse proxies see it too: a viewer's place is free at once, not at the next
-    // heartbeat that cannot be written.
-    .h1_allow_half_closed(false)
-    .backlog(4096)
-    .shutdown_timeout(config.drain.as_secs().max(1))
-    .disable_signals()
-    .listen(listener)?
-    .run();
+    // Streams that have taken their connections over; the server itself knows nothing of them any more.
+    let taken = TaskTracker::new();
+    let builder = Server::build();
+    let draining = builder.graceful_shutdown_signal();
+    let (limits, open, stop) = (config.clone(), taken.clone(), shutdown.clone());
+    // What `actix_web::HttpServer` does, with connections that can be taken over.
+    let http = move || {
+        let (open, draining) = (open.clone(), draining.clone());
+        let app = application(&limits, &health, &stop, metrics, routes.clone());
+        let http = HttpService::build()
+            // Idle connections end at once when the shutdown begins.
+            .graceful_shutdown_signal(move || {
+                let draining = draining.clone();
+                async move { draining.notified().await }
+            })
+            .client_request_timeout(limits.head_timeout)
+            .client_disconnect_timeout(Duration::from_secs(1))
+            .keep_alive(limits.keep_alive)
+            // Whoever closes has gone, as reverse proxies see it too: a viewer's place is free at once, not at the next
+            // heartbeat that cannot be written.
+            .h1_allow_half_closed(false)
+            .on_connect_ext(|connection: &Connection, data| {
+                data.insert(connection.takeover());
+            })
+            .finish(map_config(app.into_factory().map_err(|error: actix_web::Error| error.error_response()), |()| {
+                AppConfig::default()
+            }));
+        fn_service(move |socket: TcpStream| {
+            let open = open.clone();
+            async move {
+                let _ = socket.set_nodelay(true);
+                let peer = socket.peer_addr().ok();
+                Ok((Connection::new(socket, open), Protocol::Http1, peer))
+            }
+        })
+        .and_then(http)
+    };
+    let server = builder
+        .workers(match config.workers {
+            0 => std::thread::available_parallelism().map_or(2, usize::from),
+            workers => workers,
+        })
+        .max_concurrent_connections(config.max_connections)
+        .shutdown_timeout(config.drain.as_secs().max(1))
+        .disable_signals()
+        .listen("http", listener, http)?
+        .run();
     let handle = server.handle();
     let stopping = async {
         shutdown.begun().await;
         handle.stop(true).await;
     };
-    let (served, ()) = tokio::join!(server, stopping);
+    let streams_ended = async {
+        shutdown.begun().await;
+        taken.close();
+        let _ = tokio::time::timeout(config.drain, taken.wait()).await;
+    };
+    let (served, (), ()) = tokio::join!(server, stopping, streams_ended);
     served
+}
+
+/// What answers: `routes`, and around them what every service has.
+fn application<R: FnOnce(&mut web::ServiceConfig)>(
+    config: &HttpConfig,
+    health: &Health,
+    shutdown: &Shutdown,
+    metrics: &'static metrics_exporter_prometheus::PrometheusHandle,
+    routes: R,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    > + use<R>,
+> {
+    let shutdown = shutdown.clone();
+    App::new()
+        .wrap(from_fn(move |request, next| observe(request, next, shutdown.has_begun())))
+        .app_data(config.clone())
+        .app_data(web::PathConfig::default().error_handler(|error, _| path_problem(error)))
+        .app_data(web::QueryConfig::default().error_handler(|error, _| query_problem(error)))
+        .configure(|config| health.routes(config))
+        .route("/metrics", web::get().to(move || async move { render(metrics) }))
+        .configure(routes)
+        .default_service(web::to(async || {
+            Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path").response()
+        }))
 }
 
 fn render(metrics: &'static metrics_exporter_prometheus::PrometheusHandle) -> HttpResponse {

@@ -21,7 +21,7 @@ pub use comma::comma_separated;
 pub use config::{BadConfig, HttpConfig, LogConfig, LogFormat, ServiceConfig, load};
 pub use health::Health;
 pub use heap::give_back_freed_memory;
-pub use http::{body, serve};
+pub use http::{body, serve, takeover};
 pub use launch::{ServiceInfo, exit_code, launch, launch_with, listen, open_file_limit};
 pub use metrics::install_metrics;
 pub use problem::{Problem, ProblemBody};

@@ -1,15 +1,11 @@
-//! Channels: one ring per distinct filter, as long as somebody watches it.
+//! Channels: one per distinct filter, as long as somebody watches it, and which serving threads have viewers of it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use contracts::Conference;
-use tokio::sync::Notify;
 
-use crate::{
-    filter::Filter,
-    ring::{Lapped, Ring},
-};
+use crate::filter::Filter;
 
 /// What makes streams equal byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,12 +22,8 @@ pub type ChannelId = usize;
 #[derive(Debug)]
 struct Channel {
     key: ChannelKey,
-    ring: Ring,
-    viewers: usize,
-    /// Wakes the viewers that have read everything.
-    arrivals: Arc<Notify>,
-    /// Whether frames have come since they were last woken.
-    touched: bool,
+    /// By thread.
+    viewers: Box<[usize]>,
 }
 
 /// All channels with viewers, found by conference, so that an event costs what its viewers cost and no more.
@@ -42,8 +34,8 @@ pub struct Channels {
     by_key: HashMap<ChannelKey, ChannelId>,
     by_conference: HashMap<Conference, Vec<ChannelId>>,
     of_all: Vec<ChannelId>,
-    touched: Vec<ChannelId>,
-    ring_bytes: usize,
+    /// Viewers by thread.
+    loads: Box<[usize]>,
     max: usize,
 }
 
@@ -52,40 +44,42 @@ pub struct Channels {
 pub struct TooManyChannels;
 
 impl Channels {
-    /// No channel yet; rings of `ring_bytes`, at most `max` of them.
-    pub fn new(ring_bytes: usize, max: usize) -> Self {
+    /// No channel yet, and at most `max`; viewers are shared out among `threads`.
+    pub fn new(max: usize, threads: usize) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
             by_key: HashMap::new(),
             by_conference: HashMap::new(),
             of_all: Vec::new(),
-            touched: Vec::new(),
-            ring_bytes,
+            loads: vec![0; threads.max(1)].into(),
             max,
         }
     }
 
-    /// Puts a viewer on the channel of `key`: where its cursor begins, and what wakes it.
+    /// Puts a viewer on the channel of `key` and the thread with the fewest viewers.
     ///
     /// # Errors
     /// [`TooManyChannels`] where it would be a new channel too many.
-    pub fn join(&mut self, key: &ChannelKey) -> Result<(ChannelId, u64, Arc<Notify>), TooManyChannels> {
+    pub fn join(&mut self, key: &ChannelKey) -> Result<(ChannelId, usize), TooManyChannels> {
         let id = match self.by_key.get(key) {
             Some(id) => *id,
             None if self.by_key.len() >= self.max => return Err(TooManyChannels),
             None => self.open(key),
         };
-        let channel = self.slots[id].as_mut().expect("channels that are found by key are there");
-        channel.viewers += 1;
-        Ok((id, channel.ring.head(), Arc::clone(&channel.arrivals)))
+        let loads = self.loads.iter().enumerate();
+        let thread = loads.min_by_key(|(_, load)| **load).map_or(0, |(thread, _)| thread);
+        self.loads[thread] += 1;
+        self.slots[id].as_mut().expect("channels that are found by key are there").viewers[thread] += 1;
+        Ok((id, thread))
     }
 
-    /// Takes a viewer off; the last one takes the ring along.
-    pub fn leave(&mut self, id: ChannelId) {
+    /// Takes a viewer off; the last one closes the channel.
+    pub fn leave(&mut self, id: ChannelId, thread: usize) {
         let Some(channel) = self.slots.get_mut(id).and_then(Option::as_mut) else { return };
-        channel.viewers -= 1;
-        if channel.viewers > 0 {
+        channel.viewers[thread] -= 1;
+        self.loads[thread] -= 1;
+        if channel.viewers.iter().any(|viewers| *viewers > 0) {
             return;
         }
         let Some(channel) = self.slots[id].take() else { return };
@@ -103,18 +97,11 @@ impl Channels {
                 }
             }
         }
-        self.touched.retain(|other| *other != id);
         self.free.push(id);
     }
 
     fn open(&mut self, key: &ChannelKey) -> ChannelId {
-        let channel = Channel {
-            key: key.clone(),
-            ring: Ring::new(self.ring_bytes),
-            viewers: 0,
-            arrivals: Arc::default(),
-            touched: false,
-        };
+        let channel = Channel { key: key.clone(), viewers: vec![0; self.loads.len()].into() };
         let id = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
@@ -132,38 +119,25 @@ impl Channels {
         id
     }
 
-    /// Adds an event of `conference` to every channel that wants it. `encode` is called once per form that is wanted.
-    pub fn publish(&mut self, conference: &Conference, encode: impl Fn(bool) -> Bytes) {
+    /// Passes an event of `conference` to each thread that has viewers of a channel that wants it. `encode` is called
+    /// once per form that is wanted.
+    pub fn publish(
+        &self,
+        conference: &Conference,
+        encode: impl Fn(bool) -> Bytes,
+        mut pass: impl FnMut(usize, ChannelId, Bytes),
+    ) {
         let (mut plain, mut html) = (None, None);
         let named = self.by_conference.get(conference).map_or(&[][..], Vec::as_slice);
         for id in self.of_all.iter().chain(named) {
-            let Some(channel) = self.slots[*id].as_mut() else { continue };
+            let Some(channel) = &self.slots[*id] else { continue };
             let frame = if channel.key.html { &mut html } else { &mut plain };
-            channel.ring.push(frame.get_or_insert_with(|| encode(channel.key.html)).clone());
-            if !std::mem::replace(&mut channel.touched, true) {
-                self.touched.push(*id);
+            let frame = frame.get_or_insert_with(|| encode(channel.key.html));
+            for (thread, viewers) in channel.viewers.iter().enumerate() {
+                if *viewers > 0 {
+                    pass(thread, *id, frame.clone());
+                }
             }
-        }
-    }
-
-    /// Wakes the viewers of every channel that got something.
-    pub fn wake(&mut self) {
-        for id in self.touched.drain(..) {
-            if let Some(channel) = self.slots[id].as_mut() {
-                channel.touched = false;
-                channel.arrivals.notify_waiters();
-            }
-        }
-    }
-
-    /// Everything that is pending for a cursor, about `max_bytes` at a time.
-    ///
-    /// # Errors
-    /// [`Lapped`] where the viewer was too slow.
-    pub fn read(&self, id: ChannelId, cursor: &mut u64, max_bytes: usize) -> Result<Option<Bytes>, Lapped> {
-        match &self.slots[id] {
-            Some(channel) => channel.ring.read(cursor, max_bytes),
-            None => Err(Lapped),
         }
     }
 

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use ipnet::IpNet;
 use kafka_client::{KafkaConfig, TopicsConfig};
 use serde::{Deserialize, Serialize};
 use service_shell::{BadConfig, HttpConfig, LogConfig, ServiceConfig};
+
+use crate::frame::farewell;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -41,8 +44,18 @@ pub struct StreamConfig {
     pub max_viewers_per_address: usize,
     /// The most distinct filters.
     pub max_filters: usize,
+    /// Threads that write to viewers; 0: half as many as there are cores.
+    pub threads: usize,
     /// Frames that a viewer may be behind, in bytes, before it is closed and resumes by its id.
     pub ring_bytes: usize,
+    /// Frames that are kept for viewers that are behind, over all filters, in bytes. Beyond it, the slowest of a filter
+    /// are closed sooner.
+    pub all_rings_bytes: usize,
+    /// What the kernel keeps at most of what a viewer has not taken yet, in bytes (Linux doubles it for its own needs).
+    pub send_buffer_bytes: usize,
+    /// How long a viewer may take nothing of what is sent to it before it is closed; at most two heartbeats more.
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
     /// Tweets kept for resuming without asking Kafka, in bytes.
     pub memory_bytes: usize,
     /// Tweets kept for first pages, over all conferences (at most 200 of each).
@@ -54,6 +67,10 @@ pub struct StreamConfig {
     /// Networks whose X-Forwarded-For entries are believed, such as `10.0.0.0/8`; separated by commas.
     #[serde(deserialize_with = "service_shell::comma_separated")]
     pub trusted_proxies: Vec<String>,
+    /// Origins whose pages may read the stream by script, such as `https://wall.example`, or `*`; separated by commas. The
+    /// page's own origin needs no entry.
+    #[serde(deserialize_with = "service_shell::comma_separated")]
+    pub allowed_origins: Vec<String>,
 }
 
 impl Default for StreamConfig {
@@ -65,17 +82,36 @@ impl Default for StreamConfig {
             max_viewers: 20_000,
             max_viewers_per_address: 20_000,
             max_filters: 20_000,
+            threads: 0,
             ring_bytes: 4 << 20,
+            all_rings_bytes: 64 << 20,
+            send_buffer_bytes: 64 << 10,
+            write_timeout: Duration::from_secs(30),
             memory_bytes: 32 << 20,
             recent_tweets: 50_000,
             max_resume: 10_000,
             max_kafka_readers: 4,
             trusted_proxies: Vec::new(),
+            allowed_origins: Vec::new(),
         }
     }
 }
 
 impl StreamConfig {
+    /// How many threads write to viewers.
+    pub fn serving_threads(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)),
+            threads => threads,
+        }
+    }
+
+    /// A last block, which tells when to come again: `retry_ms` give or take 20 %, so that not all come at once.
+    pub fn farewell(&self) -> Bytes {
+        let retry = Duration::from_millis(self.retry_ms).mul_f64(fastrand::f64().mul_add(0.4, 0.8));
+        farewell(u64::try_from(retry.as_millis()).unwrap_or(u64::MAX))
+    }
+
     /// The trusted proxies as networks.
     ///
     /// # Errors
@@ -108,6 +144,9 @@ impl ServiceConfig for Config {
             ("stream.tick", self.stream.tick.as_millis()),
             ("stream.max_kafka_readers", self.stream.max_kafka_readers as u128),
             ("stream.ring_bytes", self.stream.ring_bytes as u128),
+            ("stream.all_rings_bytes", self.stream.all_rings_bytes as u128),
+            ("stream.send_buffer_bytes", self.stream.send_buffer_bytes as u128),
+            ("stream.write_timeout", self.stream.write_timeout.as_millis()),
         ] {
             if value == 0 {
                 return Err(BadConfig::new(format!("{option}: must be more than 0")));

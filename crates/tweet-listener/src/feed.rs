@@ -7,14 +7,17 @@ use kafka_client::{BroadcastReader, ClusterWatch, Layout, ReaderEvent, ReaderSta
 use service_shell::Shutdown;
 use tokio::sync::watch;
 
-use crate::{config::Config, hub::Hub, position::StreamIds, replay::Replay, viewer::Stage};
+use crate::{
+    arrival::Stage, config::Config, hub::Hub, inbox::Told, position::StreamIds, replay::Replay, serving::Serving,
+};
 
 /// How often the feed asks where the retained log begins.
 const RETENTION_LOOK: Duration = Duration::from_secs(30);
 
-/// The readers of a running process.
+/// The readers of a running process, and the threads that serve what they read.
 pub struct Feed {
     readers: Vec<BroadcastReader>,
+    _serving: Serving,
 }
 
 /// Waits for the cluster, reads all topics from their beginning, and publishes the stage when viewers may come.
@@ -32,14 +35,16 @@ pub async fn start(
     let tweets = Topic::Tweets.with_prefix(prefix);
     let watermarks = Watermarks::new(&config.kafka, tweets.clone(), &layout)?;
     let Some(starts) = first_offsets(&watermarks, shutdown).await else { return Ok(None) };
+    let hub = Arc::new(Hub::new(&config.stream, StreamIds::new(&layout, &tweets), &starts)?);
+    let serving = Serving::start(&hub, &config.stream, shutdown)?;
     let new_stage = Arc::new(Stage {
-        hub: Hub::new(&config.stream, StreamIds::new(&layout, &tweets), &starts),
+        hub,
         replay: Replay::new(config.kafka.clone(), tweets, watermarks.clone(), config.stream.max_kafka_readers),
         config: config.stream.clone(),
         shutdown: shutdown.clone(),
         drain: config.http.drain,
     });
-    let feed = read_topics(config, &layout, shutdown, &new_stage)?;
+    let feed = Feed { readers: read_topics(config, &layout, shutdown, &new_stage)?, _serving: serving };
     let caught_up = feed.readers.iter().map(|reader| caught_up(reader.state()));
     let failures: Vec<String> = futures_util::future::join_all(caught_up).await.into_iter().flatten().collect();
     if let Some(failure) = failures.into_iter().next() {
@@ -53,12 +58,13 @@ pub async fn start(
     for reader in &feed.readers {
         tokio::spawn(end_with(reader.state(), shutdown.clone()));
     }
+    tokio::spawn(send_away(Arc::clone(&new_stage)));
     tokio::spawn(tend(new_stage, watermarks));
     Ok(Some(feed))
 }
 
 impl Feed {
-    /// Waits for the readers to end.
+    /// Waits for the readers to end, and ends the streams that are left.
     pub fn close(self) {
         self.readers.into_iter().for_each(BroadcastReader::join);
     }
@@ -78,7 +84,12 @@ async fn first_offsets(watermarks: &Watermarks, shutdown: &Shutdown) -> Option<V
     }
 }
 
-fn read_topics(config: &Config, layout: &Layout, shutdown: &Shutdown, stage: &Arc<Stage>) -> anyhow::Result<Feed> {
+fn read_topics(
+    config: &Config,
+    layout: &Layout,
+    shutdown: &Shutdown,
+    stage: &Arc<Stage>,
+) -> anyhow::Result<Vec<BroadcastReader>> {
     let (kafka, prefix, stop) = (&config.kafka, &config.topics.prefix, shutdown.clients());
     let tweets = {
         let stage = Arc::clone(stage);
@@ -100,7 +111,7 @@ fn read_topics(config: &Config, layout: &Layout, shutdown: &Shutdown, stage: &Ar
     let counts = read_table(kafka, prefix, layout, &stop, stage, |hub, count: LikeCount| hub.count(count))?;
     let analytics =
         read_table(kafka, prefix, layout, &stop, stage, |hub, value: ConferenceAnalytics| hub.analytics(value))?;
-    Ok(Feed { readers: vec![tweets, counts, analytics] })
+    Ok(vec![tweets, counts, analytics])
 }
 
 fn read_table<R: Record>(
@@ -146,6 +157,12 @@ async fn end_with(mut state: watch::Receiver<ReaderState>, shutdown: Shutdown) {
     {
         shutdown.fail(reason.clone());
     }
+}
+
+/// Closes the streams, spread over the drain time, when the shutdown begins.
+async fn send_away(stage: Arc<Stage>) {
+    stage.shutdown.begun().await;
+    stage.hub.tell(|| Told::Drain(stage.drain));
 }
 
 /// Sends what has been gathered when no record comes to do it, and follows retention.

@@ -54,6 +54,11 @@ pub fn heartbeat(id: &str) -> Bytes {
     format!("id: {id}\n\n").into()
 }
 
+/// What a heartbeat carries for those who asked for an event.
+pub fn ping() -> Bytes {
+    Event { name: Some("ping"), id: None, json: br#"{"eventType":"ping"}"#, trace: None }.frame(false)
+}
+
 /// When to come again; sent before a stream is closed.
 pub fn farewell(retry_ms: u64) -> Bytes {
     format!("retry: {retry_ms}\n\n").into()

@@ -1,6 +1,7 @@
 //! The wall as this replica knows it, and everybody who watches it.
 
 use std::{
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -11,26 +12,31 @@ use kafka_client::TopicRecord;
 use tokio::sync::Notify;
 
 use crate::{
+    audience::Newcomer,
     channels::{ChannelId, ChannelKey, Channels, TooManyChannels},
     config::StreamConfig,
     filter::Filter,
     frame::Event,
+    inbox::{Inbox, Told},
+    join::{Join, Opening},
     position::{Position, StreamIds},
-    ring::Lapped,
+    serving::Client,
+    snapshots::{SNAPSHOT_TWEETS, Snapshots},
     tables::{TableEvent, Tables},
     tweet_log::{Appended, Entry, LogBounds, TweetLog},
 };
 
-/// Tweets whose counts a connection gets at its start.
-const SNAPSHOT_TWEETS: usize = 200;
-/// Under a load that never pauses, viewers are woken this often.
+/// Under a load that never pauses, serving threads are woken this often.
 const BUSY_TICK: Duration = Duration::from_millis(5);
 /// Changed windows are sent this often: one like changes the lists of all sizes, and texts make them long.
 const WINDOWS_TICK: Duration = Duration::from_secs(1);
 
-/// Shared by the feed, which writes, and all viewers, which read; no lock is held while anything is waited for.
-pub struct Hub {
+/// Shared by the feed, which writes, by viewers on their way to the live stream, and by the threads that serve them there;
+/// no lock is held while anything is waited for. `S` is where a viewer is sent to.
+pub struct Hub<S = Client> {
     wall: Mutex<Wall>,
+    /// By serving thread. Filled under the wall's lock, so that what is in there is in the order of the wall.
+    inboxes: Box<[Inbox<S>]>,
     /// Wakes viewers that are not on a channel yet.
     arrivals: Notify,
     /// Ids of this log.
@@ -42,6 +48,7 @@ struct Wall {
     log: TweetLog,
     tables: Tables,
     channels: Channels,
+    snapshots: Snapshots,
     live: bool,
     /// When the first frame came for which nobody was woken yet.
     unwoken: Option<Instant>,
@@ -49,57 +56,34 @@ struct Wall {
     windows_sent: Instant,
 }
 
-/// What stands between a viewer and the live stream.
-pub enum Join {
-    /// On the channel: what to send first, and where its cursor begins.
-    Live {
-        /// The present value of the tables.
-        snapshot: Bytes,
-        /// The channel.
-        channel: ChannelId,
-        /// The first frame that it has not got.
-        cursor: u64,
-        /// What wakes it.
-        arrivals: Arc<Notify>,
-    },
-    /// Tweets from memory; the position has moved along.
-    Tweets(Bytes),
-    /// Records before this position must be read from Kafka again.
-    Kafka(Position),
-    /// The viewer has seen more than this replica: it waits.
-    Ahead,
-}
-
-/// What a viewer on a channel has not got yet.
-pub enum Pending {
-    /// These frames.
-    Frames(Bytes),
-    /// Nothing: it has everything up to this position.
-    None(Position),
-}
-
-impl Hub {
+impl<S> Hub<S> {
     /// A hub for a log that begins at `starts`.
-    pub fn new(config: &StreamConfig, ids: StreamIds, starts: &[i64]) -> Self {
+    ///
+    /// # Errors
+    /// Where the system has no more files.
+    pub fn new(config: &StreamConfig, ids: StreamIds, starts: &[i64]) -> io::Result<Self> {
+        let inboxes = (0..config.serving_threads()).map(|_| Inbox::new()).collect::<io::Result<Box<[_]>>>()?;
         let bounds = LogBounds {
             memory_bytes: config.memory_bytes,
             recent_per_conference: SNAPSHOT_TWEETS,
             recent_in_all: config.recent_tweets,
         };
-        Self {
+        Ok(Self {
             wall: Mutex::new(Wall {
                 log: TweetLog::new(starts, bounds),
                 tables: Tables::default(),
-                channels: Channels::new(config.ring_bytes, config.max_filters),
+                channels: Channels::new(config.max_filters, inboxes.len()),
+                snapshots: Snapshots::default(),
                 live: false,
                 unwoken: None,
                 tables_sent: Instant::now(),
                 windows_sent: Instant::now(),
             }),
+            inboxes,
             arrivals: Notify::new(),
             ids,
             tick: config.tick,
-        }
+        })
     }
 
     fn wall(&self) -> MutexGuard<'_, Wall> {
@@ -136,9 +120,10 @@ impl Hub {
         if !wall.live {
             return;
         }
+        wall.snapshots.expire();
         let id = self.ids.write(&wall.log.position());
         let event = Event { name: None, id: Some(&id), json: &entry.json, trace: entry.trace };
-        wall.channels.publish(&entry.conference, |html| event.frame(html));
+        self.publish(&wall.channels, &entry.conference, |html| event.frame(html));
         if wall.unwoken.get_or_insert_with(Instant::now).elapsed() >= BUSY_TICK {
             self.wake(&mut wall);
         }
@@ -194,18 +179,33 @@ impl Hub {
         if wall.tables.has_changes() {
             wall.tables_sent = Instant::now();
             let changes = wall.tables.take_changes(&wall.log);
-            publish(&mut wall.channels, changes);
+            self.publish_changes(wall, changes);
         }
         if wall.tables.has_changed_windows() && wall.windows_sent.elapsed() >= WINDOWS_TICK {
             wall.windows_sent = Instant::now();
             let changes = wall.tables.take_changed_windows();
-            publish(&mut wall.channels, changes);
+            self.publish_changes(wall, changes);
         }
+    }
+
+    fn publish_changes(&self, wall: &mut Wall, changes: Vec<(Conference, Vec<TableEvent>)>) {
+        wall.snapshots.expire();
+        for (conference, events) in changes {
+            for event in events {
+                self.publish(&wall.channels, &conference, |html| event.frame(html));
+            }
+        }
+    }
+
+    fn publish(&self, channels: &Channels, conference: &Conference, encode: impl Fn(bool) -> Bytes) {
+        channels.publish(conference, encode, |thread, channel, frame| {
+            self.inboxes[thread].push(Told::Frame(channel, frame));
+        });
     }
 
     fn wake(&self, wall: &mut Wall) {
         wall.unwoken = None;
-        wall.channels.wake();
+        self.inboxes.iter().for_each(Inbox::ring);
         self.arrivals.notify_waiters();
     }
 
@@ -226,18 +226,31 @@ impl Hub {
         &self.arrivals
     }
 
-    /// Brings a viewer that has seen everything before `position` one step closer to the live stream, or onto it.
+    /// Brings a viewer that has seen everything before `position` one step closer to the live stream, or onto it: then
+    /// `open` is called, and a serving thread has the viewer, unless it is gone.
     ///
     /// # Errors
     /// [`TooManyChannels`].
-    pub fn join(&self, key: &ChannelKey, position: &mut Position, max_bytes: usize) -> Result<Join, TooManyChannels> {
-        let mut wall = self.wall();
+    pub fn join(
+        &self,
+        key: &ChannelKey,
+        position: &mut Position,
+        max_bytes: usize,
+        open: impl FnOnce() -> Option<Opening<S>>,
+    ) -> Result<Join, TooManyChannels> {
+        let wall = &mut *self.wall();
         let head = wall.log.position();
         if *position == head {
-            let newest = wall.log.recent().newest(&key.filter, SNAPSHOT_TWEETS);
-            let snapshot = frames(wall.tables.snapshot(&key.filter, &newest).iter().map(|event| event.frame(key.html)));
-            let (channel, cursor, arrivals) = wall.channels.join(key)?;
-            return Ok(Join::Live { snapshot, channel, cursor, arrivals });
+            let (channel, thread) = wall.channels.join(key)?;
+            let Some(Opening { socket, bytes, ping }) = open() else {
+                wall.channels.leave(channel, thread);
+                return Ok(Join::Entered);
+            };
+            let snapshot = wall.snapshots.get(key, &wall.tables, &wall.log);
+            let inbox = &self.inboxes[thread];
+            inbox.push(Told::Enter(Newcomer { socket, channel, opening: [bytes, snapshot], ping }));
+            inbox.ring();
+            return Ok(Join::Entered);
         }
         let memory = wall.log.memory_start();
         // Partitions in which the viewer is ahead have nothing to read and cannot lie before memory.
@@ -264,20 +277,39 @@ impl Hub {
         self.wall().log.is_repeat(entry)
     }
 
-    /// Everything that is pending on a channel, about `max_bytes` at a time.
-    ///
-    /// # Errors
-    /// [`Lapped`].
-    pub fn read(&self, channel: ChannelId, cursor: &mut u64, max_bytes: usize) -> Result<Pending, Lapped> {
-        let wall = self.wall();
-        let pending = wall.channels.read(channel, cursor, max_bytes)?;
-        Ok(pending.map_or_else(|| Pending::None(wall.log.position()), Pending::Frames))
+    // -- what serving threads call -------------------------------------------------------------------------------------
+
+    /// What a serving thread is told.
+    pub fn inbox(&self, thread: usize) -> &Inbox<S> {
+        &self.inboxes[thread]
     }
 
-    /// Takes a viewer off its channel.
-    pub fn leave(&self, channel: ChannelId) {
-        self.wall().channels.leave(channel);
+    /// How many serving threads there are to be.
+    pub fn threads(&self) -> usize {
+        self.inboxes.len()
     }
+
+    /// What a serving thread was told, and the position that it comes to.
+    pub fn collect(&self, thread: usize) -> (Vec<Told<S>>, Position) {
+        let wall = self.wall();
+        (self.inboxes[thread].take(), wall.log.position())
+    }
+
+    /// Takes viewers off their channels.
+    pub fn leave(&self, thread: usize, channels: impl IntoIterator<Item = ChannelId>) {
+        let mut wall = self.wall();
+        channels.into_iter().for_each(|channel| wall.channels.leave(channel, thread));
+    }
+
+    /// Tells every serving thread something.
+    pub fn tell(&self, told: impl Fn() -> Told<S>) {
+        for inbox in &self.inboxes {
+            inbox.push(told());
+            inbox.ring();
+        }
+    }
+
+    // -- what others ask -----------------------------------------------------------------------------------------------
 
     /// The newest tweets as JSON with their counts, and the position that they belong to.
     pub fn newest(&self, filter: &Filter, limit: usize) -> (Vec<Arc<Entry>>, Vec<LikeCount>, Position) {
@@ -294,20 +326,6 @@ impl Hub {
     pub fn channel_count(&self) -> usize {
         self.wall().channels.len()
     }
-}
-
-fn publish(channels: &mut Channels, changes: Vec<(Conference, Vec<TableEvent>)>) {
-    for (conference, events) in changes {
-        for event in events {
-            channels.publish(&conference, |html| event.frame(html));
-        }
-    }
-}
-
-fn frames(frames: impl Iterator<Item = Bytes>) -> Bytes {
-    let mut all = BytesMut::new();
-    frames.for_each(|frame| all.extend_from_slice(&frame));
-    all.freeze()
 }
 
 #[cfg(test)]

@@ -1,10 +1,18 @@
 //! A model of viewers that move between replicas: whatever the interleavings, every viewer gets the filtered log.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    io::{ErrorKind, IoSlice},
+};
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::ring::joined;
+use crate::{
+    audience::{Audience, Bounds, ViewerId},
+    frame::heartbeat,
+};
 use kafka_client::Layout;
 
 const PARTITIONS: usize = 3;
@@ -21,18 +29,20 @@ fn value(partition: usize, (which, id): (usize, u8)) -> Vec<u8> {
 }
 
 struct Replica<'a> {
-    hub: Hub,
+    hub: Hub<()>,
+    audience: Audience<()>,
     log: &'a Log,
     read: Vec<usize>,
 }
 
 impl<'a> Replica<'a> {
     fn new(log: &'a Log, memory_bytes: usize) -> Self {
-        let config = StreamConfig { memory_bytes, ring_bytes: 600, ..StreamConfig::default() };
+        let config = StreamConfig { memory_bytes, threads: 1, ..StreamConfig::default() };
         let ids = StreamIds::new(&Layout { cluster_id: "model".into(), partitions: 3 }, "tweets");
-        let hub = Hub::new(&config, ids, &[0; PARTITIONS]);
+        let hub = Hub::new(&config, ids, &[0; PARTITIONS]).expect("an inbox");
         hub.go_live();
-        Self { hub, log, read: vec![0; PARTITIONS] }
+        let audience = Audience::new(Bounds { ring_bytes: 900, all_rings_bytes: 1 << 20 });
+        Self { hub, audience, log, read: vec![0; PARTITIONS] }
     }
 
     /// Reads one record of a partition, where there is one.
@@ -74,15 +84,20 @@ impl<'a> Replica<'a> {
 struct Browser {
     last_event_id: Option<String>,
     received: Vec<(String, String)>,
-    channel: Option<(usize, ChannelId, u64)>,
+    /// The beginning of a block.
+    partial: Vec<u8>,
+    /// The replica that serves it, and as whom.
+    served: Option<(usize, ViewerId)>,
     position: Option<Position>,
 }
 
 impl Browser {
-    /// What a browser does with bytes: takes ids, and rows of unnamed events.
-    fn receive(&mut self, frames: &[u8]) {
-        for block in std::str::from_utf8(frames).expect("UTF-8").split_terminator("\n\n") {
-            for line in block.lines() {
+    /// What a browser does with bytes: of whole blocks it takes ids, and rows of unnamed events.
+    fn receive(&mut self, bytes: &[u8]) {
+        self.partial.extend_from_slice(bytes);
+        while let Some(end) = self.partial.windows(2).position(|window| window == b"\n\n") {
+            let block: Vec<u8> = self.partial.drain(..end + 2).collect();
+            for line in std::str::from_utf8(&block).expect("UTF-8").lines() {
                 if let Some(id) = line.strip_prefix("id: ") {
                     self.last_event_id = Some(id.to_owned());
                 } else if let Some(data) = line.strip_prefix("data: ") {
@@ -94,34 +109,40 @@ impl Browser {
         }
     }
 
-    fn disconnect(&mut self, replicas: &[Replica<'_>]) {
-        if let Some((at, channel, _)) = self.channel.take() {
-            replicas[at].hub.leave(channel);
+    fn disconnect(&mut self, replicas: &mut [Replica<'_>]) {
+        if let Some((at, id)) = self.served.take() {
+            let ((), channel) = replicas[at].audience.leave(id).expect("it is there");
+            replicas[at].hub.leave(0, [channel]);
         }
         self.position = None;
+        self.partial.clear();
     }
 
-    /// One step of a stream at replica `at`, in small pieces.
-    fn step(&mut self, replicas: &[Replica<'_>], at: usize, key: &ChannelKey) {
-        let replica = &replicas[at];
-        if let Some((_, channel, mut cursor)) = self.channel {
-            match replica.hub.read(channel, &mut cursor, 100) {
-                Ok(Pending::Frames(frames)) => {
-                    self.receive(&frames);
-                    self.channel = Some((at, channel, cursor));
-                }
-                // A heartbeat.
-                Ok(Pending::None(position)) => self.last_event_id = Some(replica.hub.ids.write(&position)),
-                Err(Lapped) => self.disconnect(replicas),
-            }
+    /// One step of a stream at replica `at`, over a socket that takes `room` bytes.
+    fn step(&mut self, replicas: &mut [Replica<'_>], at: usize, key: &ChannelKey, room: usize) {
+        if self.served.is_some_and(|(at, _)| !self.turn(&mut replicas[at], room)) {
+            self.disconnect(replicas);
             return;
         }
+        if self.served.is_some() {
+            return;
+        }
+        let replica = &mut replicas[at];
         let mut position = self.position.take().unwrap_or_else(|| match &self.last_event_id {
             Some(id) => replica.hub.ids.read(id).expect("an id that was sent"),
             None => Position(vec![0; PARTITIONS]),
         });
-        match replica.hub.join(key, &mut position, 100).expect("few channels") {
-            Join::Live { channel, cursor, .. } => self.channel = Some((at, channel, cursor)),
+        let opening = || Some(Opening { socket: (), bytes: Bytes::new(), ping: false });
+        match replica.hub.join(key, &mut position, 100, opening).expect("few channels") {
+            Join::Entered => {
+                for told in replica.hub.inbox(0).take() {
+                    match told {
+                        Told::Frame(channel, frame) => replica.audience.publish(channel, frame),
+                        Told::Enter(newcomer) => self.served = Some((at, replica.audience.enter(newcomer, 0))),
+                        Told::Drain(_) | Told::Stop => {}
+                    }
+                }
+            }
             Join::Tweets(frames) => self.receive(&frames),
             Join::Kafka(until) => {
                 let frames = replica.kafka(key, &mut position, &until);
@@ -131,6 +152,30 @@ impl Browser {
         }
         self.position = Some(position);
     }
+
+    /// What a serving thread does in one turn, with a heartbeat for whoever has everything; false when it closes.
+    fn turn(&mut self, replica: &mut Replica<'_>, mut room: usize) -> bool {
+        let Some((_, id)) = self.served else { return true };
+        let (told, position) = replica.hub.collect(0);
+        for told in told {
+            if let Told::Frame(channel, frame) = told {
+                replica.audience.publish(channel, frame);
+            }
+        }
+        let mut send = |(): &(), slices: &[IoSlice<'_>]| {
+            let bytes = joined(slices);
+            let taken = bytes.len().min(room);
+            self.receive(&bytes[..taken]);
+            room -= taken;
+            if taken == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(taken) }
+        };
+        let mut gone = Vec::new();
+        replica.audience.sweep(0, &mut send, &mut gone);
+        let beat = heartbeat(&replica.hub.ids.write(&position));
+        gone.is_empty()
+            && replica.audience.resume(id, 0, &mut send).is_ok()
+            && replica.audience.send_between(id, &beat, 0, &mut send).is_ok()
+    }
 }
 
 proptest! {
@@ -139,7 +184,7 @@ proptest! {
     #[test]
     fn a_viewer_that_moves_between_replicas_gets_the_filtered_log_in_order_and_each_tweet_once(
         log in proptest::collection::vec(proptest::collection::vec((0_usize..2, 0_u8..12), 0..25), PARTITIONS),
-        steps in proptest::collection::vec((0_u8..10, 0_usize..2, 0..PARTITIONS), 0..250),
+        steps in proptest::collection::vec((0_u8..10, 0_usize..2, 0..PARTITIONS, 0_usize..200), 0..250),
         filtered: bool,
         memory_bytes in prop_oneof![Just(500_usize), Just(1 << 20)],
     ) {
@@ -148,12 +193,12 @@ proptest! {
         let key = ChannelKey { filter: Filter::parse(filter).expect("valid"), html: false };
         let mut browser = Browser::default();
         let mut at = 0;
-        for (action, replica, partition) in steps {
+        for (action, replica, partition, room) in steps {
             match action {
                 0..=4 => replicas[replica].advance(partition),
-                5..=8 => browser.step(&replicas, at, &key),
+                5..=8 => browser.step(&mut replicas, at, &key, room),
                 _ => {
-                    browser.disconnect(&replicas);
+                    browser.disconnect(&mut replicas);
                     at = replica;
                 }
             }
@@ -167,7 +212,7 @@ proptest! {
             }
         }
         for _ in 0..500 {
-            browser.step(&replicas, at, &key);
+            browser.step(&mut replicas, at, &key, usize::MAX);
         }
 
         let mut expected: BTreeMap<String, Vec<String>> = BTreeMap::new();

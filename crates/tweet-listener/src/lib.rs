@@ -1,15 +1,21 @@
 //! From the topics to every open page: the stream of Server-Sent Events, the newest posts, and the page itself.
 //!
-//! `run → routes → viewer` is the way of a request, `feed → hub` that of a record. The pure core (`position`, `filter`,
-//! `frame`, `ring`, `channels`, `tweet_log`, `recent`, `tables`, `windows`, `minutes`) knows neither Kafka's client nor HTTP nor the clock.
+//! `run → routes → arrival → serving` is the way of a request, `feed → hub → serving` that of a record. The pure core
+//! (`position`, `filter`, `frame`, `ring`, `viewer`, `audience`, `wheel`, `channels`, `tweet_log`, `recent`, `tables`,
+//! `snapshots`, `windows`, `minutes`) knows neither Kafka's client nor HTTP nor the clock.
 
 mod admission;
+mod arrival;
+mod audience;
 mod channels;
 mod config;
+mod cors;
 mod feed;
 mod filter;
 mod frame;
 mod hub;
+mod inbox;
+mod join;
 mod minutes;
 mod page;
 mod position;
@@ -17,9 +23,12 @@ mod recent;
 mod replay;
 mod ring;
 mod routes;
+mod serving;
+mod snapshots;
 mod tables;
 mod tweet_log;
 mod viewer;
+mod wheel;
 mod windows;
 
 use std::{net::TcpListener, sync::Arc};
@@ -30,7 +39,7 @@ use kafka_client::ClusterWatch;
 use service_shell::{Health, ServiceInfo, Shutdown, serve};
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::{admission::Admission, feed::Feed, routes::Front};
+use crate::{admission::Admission, cors::Cors, feed::Feed, routes::Front};
 
 pub use crate::config::{Config, StreamConfig};
 
@@ -72,6 +81,7 @@ impl TweetListener {
         let (stage, front_stage) = watch::channel(None);
         let stream = &config.stream;
         let admission = Admission::new(stream.max_viewers, stream.max_viewers_per_address, stream.proxies()?);
+        let cors = Cors::new(&stream.allowed_origins);
         let (config, cluster, shutdown) = (config.clone(), watch.clone(), shutdown.clone());
         let feed = actix_web::rt::spawn(async move {
             feed::start(&config, &cluster, &shutdown, &stage).await.unwrap_or_else(|error| {
@@ -79,7 +89,7 @@ impl TweetListener {
                 None
             })
         });
-        Ok(Self { watch, front: Front { stage: front_stage, admission: Arc::new(admission) }, feed })
+        Ok(Self { watch, front: Front { stage: front_stage, admission: Arc::new(admission), cors }, feed })
     }
 
     /// Ready when the topics are there and have been read up to what stood on them at the start.

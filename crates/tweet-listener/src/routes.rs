@@ -2,26 +2,32 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder, body::None as NoBody, http::header, middleware::from_fn, web,
+};
 
 use contracts::{InvalidField, LikeCount};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use service_shell::{Problem, ProblemBody};
+use service_shell::{Problem, ProblemBody, body, takeover::Takeover};
 use tokio::sync::watch;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::{
     admission::Admission,
+    arrival::{Stage, Wish, arrive},
     channels::ChannelKey,
+    cors::Cors,
     filter::Filter,
     frame::farewell,
     page,
-    viewer::{Stage, Wish, stream},
 };
 
 /// Tweets of one `GET /tweets` where `limit` is not given, and at most.
 const TWEETS: (usize, usize) = (50, 200);
+
+/// The longest body of a request for the stream.
+const BODY: usize = 4096;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -30,6 +36,8 @@ pub struct Front {
     pub stage: watch::Receiver<Option<Arc<Stage>>>,
     /// Who may watch.
     pub admission: Arc<Admission>,
+    /// Whose pages may read.
+    pub cors: Cors,
 }
 
 impl Front {
@@ -51,9 +59,19 @@ struct Api;
 
 /// All routes; the page last, since everything that no other service claims is tweet-listener's.
 pub fn routes(config: &mut web::ServiceConfig, front: Front) {
+    let (of_updates, of_tweets) = (front.cors.clone(), front.cors.clone());
+    let updates = web::resource("/updates")
+        .app_data(web::Data::new(front.clone()))
+        .wrap(from_fn(move |request, next| of_updates.clone().around(request, next)))
+        .route(web::get().to(updates))
+        .route(web::head().to(head_of_updates));
+    let tweets = web::resource("/tweets")
+        .app_data(web::Data::new(front))
+        .wrap(from_fn(move |request, next| of_tweets.clone().around(request, next)))
+        .route(web::get().to(tweets));
     config
-        .service(web::resource("/updates").app_data(web::Data::new(front.clone())).route(web::get().to(updates)))
-        .service(web::resource("/tweets").app_data(web::Data::new(front)).route(web::get().to(tweets)))
+        .service(updates)
+        .service(tweets)
         .route("/openapi.json", web::get().to(async || HttpResponse::Ok().json(Api::openapi())))
         .configure(page::routes);
 }
@@ -76,24 +94,50 @@ pub fn routes(config: &mut web::ServiceConfig, front: Front) {
         (status = 400, description = "A parameter cannot be read", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-async fn updates(request: HttpRequest, front: web::Data<Front>) -> Result<HttpResponse, Problem> {
+async fn updates(
+    request: HttpRequest,
+    payload: web::Payload,
+    front: web::Data<Front>,
+) -> Result<HttpResponse, Problem> {
     let wish = wish(&request)?;
+    // Nobody sends one; but what is left unread would come before the end of the request.
+    body::read(&request, payload, BODY).await?;
     let seat = front.admission.admit(&request);
-    let mut response = HttpResponse::Ok();
-    response
-        .content_type("text/event-stream")
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header(("X-Accel-Buffering", "no"));
+    let mut response = stream_head();
     // A browser's EventSource gives up for good on any other status than 200: who cannot be served is told when to come
     // again.
     Ok(match (front.stage(), seat) {
-        (Some(stage), Some(seat)) => response.streaming(stream(stage, wish, seat)),
+        (Some(stage), Some(seat)) => {
+            let takeover =
+                Takeover::of(&request).ok_or_else(|| Problem::unavailable("this connection cannot stream"))?;
+            // The head is made here; the socket, and with it all that follows, is the serving threads'. Lasts until the
+            // connection closes: chunks would say nothing that the end of the last block does not.
+            let body = takeover.give_to(|taken| drop(actix_web::rt::spawn(arrive(stage, wish, seat, taken))));
+            let mut response = response.force_close().streaming(body);
+            response.head_mut().no_chunking(true);
+            response
+        }
         (None, _) => response.body(farewell(fastrand::u64(1000..3000))),
         (_, None) => {
             metrics::counter!("tweet_listener_refused_viewers_total").increment(1);
             response.body(farewell(fastrand::u64(5000..15_000)))
         }
     })
+}
+
+/// What the stream would begin with; takes no viewer's place.
+async fn head_of_updates(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    wish(&request)?;
+    Ok(stream_head().body(NoBody::new()))
+}
+
+fn stream_head() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header(("X-Accel-Buffering", "no"));
+    response
 }
 
 /// The newest posts, newest first, and the id from which `/updates` goes on.

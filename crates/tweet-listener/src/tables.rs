@@ -272,3 +272,39 @@ pub(crate) fn named(name: &'static str, message: &impl serde::Serialize) -> Tabl
 fn json(message: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(message).expect("generated messages serialize")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tweet_log::LogBounds;
+
+    /// One second of ten ticks with 10,000 changes, over few tweets and over many.
+    #[test]
+    fn what_a_viewer_gets_of_ten_thousand_likes_a_second_is_bounded() {
+        let log = TweetLog::new(&[0], LogBounds { memory_bytes: 0, recent_per_conference: 0, recent_in_all: 0 });
+        let conference = Conference::parse("rustconf").expect("a name");
+        for tweets in [1_u32, 20, 5_000] {
+            let mut tables = Tables::default();
+            let (mut events, mut bytes, mut like) = (0, 0, 0_u32);
+            for _ in 0..10 {
+                for _ in 0..1000 {
+                    let tweet_id = (like % tweets).to_string();
+                    let count = LikeCount { tweet_id, conference: conference.to_string(), count: 1 + like / tweets };
+                    tables.set_count(conference.clone(), count);
+                    like += 1;
+                }
+                for (_, changes) in tables.take_changes(&log) {
+                    events += changes.len();
+                    bytes += changes.iter().map(|event| event.frame(false).len()).sum::<usize>();
+                }
+            }
+            assert!(events <= 10 * (1 + LIKED_PER_CHANGE), "{events} events of {tweets} tweets");
+            assert!(bytes <= 10 * (COUNTS_PER_CHANGE + LIKED_PER_CHANGE) * 200, "{bytes} bytes of {tweets} tweets");
+            // And nothing is lost by it: what is left comes with the next ticks, the newest values only.
+            while tables.has_changes() {
+                tables.take_changes(&log);
+            }
+            assert_eq!(tables.count(&conference, "0"), Some(1 + (like - 1) / tweets));
+        }
+    }
+}

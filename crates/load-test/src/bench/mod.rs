@@ -8,6 +8,7 @@ mod ingest;
 mod latency;
 mod memory;
 mod report;
+mod stream;
 mod topic;
 
 use std::process::ExitCode;
@@ -32,6 +33,9 @@ enum Command {
     /// Every bench prints the path that it measured, checks at every receiver that each post came once and in order, and
     /// fails if one is missing. Values are medians of the rounds.
     Bench(Options),
+    /// A bare loop of sends, which a bench starts as a process of its own
+    #[command(hide = true)]
+    BareSend(stream::bare_send::Task),
     /// A bare poll loop, which a bench starts as a process of its own
     #[command(hide = true)]
     BarePoll(analytics::bare_poll::Task),
@@ -68,6 +72,8 @@ pub(crate) struct Options {
     probe_core: Core,
     #[command(flatten)]
     analytics: analytics::Scale,
+    #[command(flatten)]
+    stream: stream::Scale,
     /// Print JSON, one document with all benches
     #[arg(long)]
     json: bool,
@@ -83,6 +89,8 @@ enum Which {
     Fanout,
     /// Memory of each service, idle and under load
     Memory,
+    /// Viewers in their thousands beside a bare loop of sends: sweep, lockstep, CPU, memory, bursts, connects, restart
+    Stream,
     /// streams-analytics: throughput beside a bare poll loop, restore, memory, latency, changelog, cost per like
     Analytics,
 }
@@ -107,6 +115,7 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Bench(options) => run(&options),
         Command::BarePoll(task) => task.run(),
+        Command::BareSend(task) => task.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -139,6 +148,11 @@ fn run(options: &Options) -> anyhow::Result<()> {
             Which::Ingest => publish(runtime.block_on(ingest::measure(options))?),
             Which::Fanout => publish(runtime.block_on(fanout::measure(options))?),
             Which::Memory => publish(runtime.block_on(memory::measure(options))?),
+            Which::Stream => {
+                for part in options.stream.parts() {
+                    publish(runtime.block_on(stream::measure(options, part))?);
+                }
+            }
             Which::Analytics => {
                 for part in options.analytics.parts() {
                     publish(runtime.block_on(analytics::measure(options, part))?);

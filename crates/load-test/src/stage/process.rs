@@ -242,6 +242,20 @@ impl Process {
         }
     }
 
+    /// Starts it again where it has ended by itself; whether it has.
+    ///
+    /// # Errors
+    /// Where it ended otherwise than it should, or cannot be started.
+    pub fn restart_where_ended(&mut self) -> anyhow::Result<bool> {
+        let Some(child) = self.child.as_mut() else { return Ok(false) };
+        let Some(status) = child.try_wait()? else { return Ok(false) };
+        keeper::ended(child.id());
+        self.child = None;
+        anyhow::ensure!(status.success(), "{} ended with {status}", self.name);
+        self.start()?;
+        Ok(true)
+    }
+
     /// Its whole log so far.
     pub fn log(&self) -> String {
         std::fs::read(&self.log).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod readers;
 mod resuming;
 mod streaming;
 mod wall;
+mod wire;
