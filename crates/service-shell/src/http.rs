@@ -26,10 +26,6 @@ use crate::{Health, HttpConfig, Problem, RequestTrace, Shutdown, install_metrics
 pub mod body;
 pub mod takeover;
 
-/// Connections that may wait to be accepted; the system may set a lower bound (net.core.somaxconn). When thousands of
-/// viewers come again at once, one that finds no place here waits for the retries of TCP, up to a minute.
-const BACKLOG: i32 = 4096;
-
 /// Serves `routes` and the service's own `/health/…` and `/metrics` on `listener` until `shutdown` begins, then stops
 /// accepting and waits, at most `config.drain`, for requests and streams to end.
 ///
@@ -42,8 +38,6 @@ pub async fn serve(
     shutdown: Shutdown,
     routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<()> {
-    // What the standard library asks for is 128.
-    rustix::net::listen(&listener, BACKLOG)?;
     let metrics = install_metrics();
     // Streams that have taken their connections over; the server itself knows nothing of them any more.
     let taken = TaskTracker::new();

@@ -14,6 +14,10 @@ use crate::{BadConfig, CommonArgs, ServiceConfig, Shutdown, load, shutdown::sign
 /// `EX_USAGE` of sysexits.h: the command line or configuration cannot be used.
 const EXIT_USAGE: u8 = 64;
 
+/// Connections that may wait to be accepted; the system may set a lower bound (net.core.somaxconn). When thousands of
+/// viewers come again at once, one that finds no place here waits for the retries of TCP, up to a minute.
+const BACKLOG: i32 = 4096;
+
 /// Who a process is.
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceInfo {
@@ -157,13 +161,26 @@ fn usage(name: &str, bad: &BadConfig) -> ExitCode {
     ExitCode::from(EXIT_USAGE)
 }
 
-/// Binds `address`.
+/// Binds `address`, with room for 4,096 connections that wait to be accepted.
 ///
 /// # Errors
 /// In one line, with the option to change.
 pub fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .map_err(|error| anyhow::anyhow!("cannot listen on {address}: {error}; choose another http.listen"))
+    bind(address).map_err(|error| {
+        let error = std::io::Error::from(error);
+        anyhow::anyhow!("cannot listen on {address}: {error}; choose another http.listen")
+    })
+}
+
+/// As the standard library does it, but for the backlog, which is 128 there.
+fn bind(address: SocketAddr) -> rustix::io::Result<TcpListener> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    bind(&socket, &address)?;
+    listen(&socket, BACKLOG)?;
+    Ok(TcpListener::from(socket))
 }
 
 /// Raises the soft limit of open files to the hard one: every viewer is an open file.

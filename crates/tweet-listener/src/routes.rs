@@ -105,7 +105,8 @@ async fn updates(
     let seat = front.admission.admit(&request);
     let mut response = stream_head();
     // A browser's EventSource gives up for good on any other status than 200: who cannot be served is told when to come
-    // again.
+    // again, on a connection that takes no place meanwhile.
+    response.force_close();
     Ok(match (front.stage(), seat) {
         (Some(stage), Some(seat)) => {
             let takeover =
@@ -113,7 +114,7 @@ async fn updates(
             // The head is made here; the socket, and with it all that follows, is the serving threads'. Lasts until the
             // connection closes: chunks would say nothing that the end of the last block does not.
             let body = takeover.give_to(|taken| drop(actix_web::rt::spawn(arrive(stage, wish, seat, taken))));
-            let mut response = response.force_close().streaming(body);
+            let mut response = response.streaming(body);
             response.head_mut().no_chunking(true);
             response
         }

@@ -149,7 +149,7 @@ impl Thread {
         let mut held = 0;
         loop {
             self.wait(&mut events);
-            self.now = whole(self.began.elapsed().div_duration_f64(self.tick));
+            self.now = Tick::try_from(self.began.elapsed().as_nanos() / self.tick.as_nanos()).unwrap_or(Tick::MAX);
             for event in events.drain(..) {
                 self.take_event(event.data.u64(), event.flags);
             }

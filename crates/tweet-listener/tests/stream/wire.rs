@@ -205,6 +205,10 @@ async fn a_client_that_closes_also_one_half_only_gives_its_place_back() {
     until_a_place_is_free(&replica).await;
     let mut third = replica.open("/updates").await;
     third.until("a start", |stream| !stream.id().is_empty()).await;
+    let mut over = Wire::to(replica.address);
+    over.send(&get("/updates"));
+    over.until_end().await;
+    assert!(over.text().contains("\r\n\r\nretry: "), "over the limit: when to come again, and the end");
     drop(gone);
     until_a_place_is_free(&replica).await;
 }
