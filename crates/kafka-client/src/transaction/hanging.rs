@@ -33,7 +33,7 @@ impl TransactionalProducer {
 
     /// Aborts a transaction that spans all outputs, and with it whatever they hold open of this producer's earlier ones
     /// (a marker ends a producer's transaction, whichever it was). What was committed before may thereby be taken back:
-    /// [`Group::committed`] tells where things stand.
+    /// [`super::Group::committed`] tells where things stand.
     ///
     /// # Errors
     /// [`TransactionError`], after which [`Self::is_superseded`] tells whether another producer has taken over.
