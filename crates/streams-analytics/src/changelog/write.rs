@@ -9,11 +9,6 @@ use super::{
 };
 use crate::store::Store;
 
-/// Slices take two bytes for every three of packs. While a round goes through the whole state, packs take half as much
-/// again; reading begins up to two rounds back; so the topic holds up to 2 × (1 + 1.5) = 5 times the state.
-const SLICES: usize = 2;
-const PACKS: usize = 3;
-
 /// The next record to read of each input topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InputOffsets {
@@ -37,7 +32,9 @@ pub struct Batch {
 pub fn write(store: &mut Store, rounds: &Rounds, inputs: InputOffsets, limits: Limits) -> Batch {
     let packs = packs(store, limits);
     let pack_bytes: usize = packs.iter().map(Vec::len).sum();
-    let slices = rounds.slices(store, (pack_bytes * SLICES / PACKS).max(limits.slices), limits);
+    // Slices take as much as packs. While a round goes through the whole state, packs take as much again, and reading begins
+    // up to two rounds back: so the topic holds up to 2 × (1 + 1) = 4 times the state, and what single commits go beyond.
+    let slices = rounds.slices(store, pack_bytes.max(limits.slices), limits);
     let meta = Meta {
         restore_from: rounds.restore_from(),
         tweets_offset: inputs.tweets,
