@@ -187,7 +187,7 @@ impl Fight {
             return;
         }
         match self.random.below(100) {
-            _ if self.calm => {}
+            _ if self.calm || fighter.plan.wants_calm() => {}
             0 => {
                 self.tally.note("killed", 1);
                 self.tally.ended(&fighter.plan, false, &service.log());

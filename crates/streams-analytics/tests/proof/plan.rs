@@ -71,6 +71,11 @@ impl Plan {
         }
     }
 
+    /// Whether it takes so long, or comes so seldom, that other trouble would mostly come first.
+    pub(crate) fn wants_calm(&self) -> bool {
+        matches!(self, Self::Freeze(_) | Self::Outlast(_) | Self::Die("assigned" | "revoked" | "settling", _))
+    }
+
     /// The environment that makes it so.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let failpoints = match self {
