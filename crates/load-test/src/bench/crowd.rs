@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -35,7 +35,6 @@ struct Shared {
     ledgers: Vec<Mutex<Ledger>>,
     opening: Semaphore,
     connected: AtomicUsize,
-    resumed: AtomicU64,
     last_error: Mutex<Option<String>>,
     on_delivery: Box<dyn Fn(Place) + Send + Sync>,
 }
@@ -55,7 +54,6 @@ impl Crowd {
             ledgers: (0..viewers).map(|_| Mutex::new(Ledger::new(series.conferences()))).collect(),
             opening: Semaphore::new(OPENING),
             connected: AtomicUsize::new(0),
-            resumed: AtomicU64::new(0),
             last_error: Mutex::new(None),
             on_delivery: Box::new(on_delivery),
         });
@@ -83,11 +81,6 @@ impl Crowd {
             ledger.balance(sent).with_context(|| format!("viewer {index}"))?;
         }
         Ok(in_time?)
-    }
-
-    /// How often a stream ended and was resumed.
-    pub(super) fn resumed(&self) -> u64 {
-        self.shared.resumed.load(Ordering::Relaxed)
     }
 
     fn ledgers(&self, which: impl Fn(&Ledger) -> bool) -> usize {
@@ -130,9 +123,6 @@ async fn watch(shared: Arc<Shared>, index: usize) {
                 error.to_string()
             }
         };
-        if known {
-            shared.resumed.fetch_add(1, Ordering::Relaxed);
-        }
         *shared.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
     }
 }

@@ -3,7 +3,6 @@
 mod analytics;
 mod cores;
 mod crowd;
-mod fanout;
 mod ingest;
 mod latency;
 mod memory;
@@ -52,10 +51,10 @@ pub(crate) struct Options {
     /// How often each bench is done; the median counts
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=99))]
     rounds: u8,
-    /// How long a round of latency, fanout and memory is, and of what analytics does at 1,000 likes/s
+    /// How long a round of latency and memory is, and of what analytics does at 1,000 likes/s
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// Viewers [default: latency 100, fanout and memory 1,000]
+    /// Viewers [default: latency 100, memory 1,000]
     #[arg(long)]
     viewers: Option<usize>,
     /// Posts per second of latency and memory
@@ -85,8 +84,6 @@ enum Which {
     Latency,
     /// Acknowledged posts per second, singly and in batches, beside a bare producer
     Ingest,
-    /// Deliveries per second
-    Fanout,
     /// Memory of each service, idle and under load
     Memory,
     /// Viewers in their thousands beside a bare loop of sends: sweep, lockstep, CPU, memory, bursts, connects, restart
@@ -146,7 +143,6 @@ fn run(options: &Options) -> anyhow::Result<()> {
         match which {
             Which::Latency => publish(runtime.block_on(latency::measure(options))?),
             Which::Ingest => publish(runtime.block_on(ingest::measure(options))?),
-            Which::Fanout => publish(runtime.block_on(fanout::measure(options))?),
             Which::Memory => publish(runtime.block_on(memory::measure(options))?),
             Which::Stream => {
                 for part in options.stream.parts() {
