@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata},
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata},
     error::{KafkaError as ClientError, RDKafkaErrorCode},
     message::{BorrowedMessage, Headers as _},
 };
@@ -262,20 +262,7 @@ impl Group {
     /// # Errors
     /// Where the coordinator does not answer in time, or such a transaction is still open: to be tried again.
     pub fn committed(&self, partition: i32, patience: Duration) -> Result<Vec<Option<CommittedOffset>>, KafkaError> {
-        let mut list = TopicPartitionList::new();
-        for topic in &self.topics {
-            list.add_partition(topic, partition);
-        }
-        let list = self.consumer.committed_offsets(list, patience)?;
-        let committed = self.topics.iter().map(|topic| {
-            let Some(element) = list.find_partition(topic, partition) else { return Ok(None) };
-            element.error()?;
-            Ok(match element.offset() {
-                Offset::Offset(offset) => Some(CommittedOffset { offset, metadata: element.metadata().to_owned() }),
-                _ => None,
-            })
-        });
-        committed.collect()
+        committed(&self.consumer, &self.topics, partition, patience)
     }
 
     /// Where `partition` of each topic begins and ends now.
@@ -321,6 +308,28 @@ impl Group {
         }
         Ok(list)
     }
+}
+
+pub(super) fn committed<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topics: &[String],
+    partition: i32,
+    patience: Duration,
+) -> Result<Vec<Option<CommittedOffset>>, KafkaError> {
+    let mut list = TopicPartitionList::new();
+    for topic in topics {
+        list.add_partition(topic, partition);
+    }
+    let list = consumer.committed_offsets(list, patience)?;
+    let committed = topics.iter().map(|topic| {
+        let Some(element) = list.find_partition(topic, partition) else { return Ok(None) };
+        element.error()?;
+        Ok(match element.offset() {
+            Offset::Offset(offset) => Some(CommittedOffset { offset, metadata: element.metadata().to_owned() }),
+            _ => None,
+        })
+    });
+    committed.collect()
 }
 
 /// Sets what is not configured.

@@ -9,7 +9,7 @@ mod rounds;
 mod write;
 
 pub use position::{BadMetadata, Position};
-pub use restore::{Restore, Unrestorable};
+pub use restore::{Applied, Restore, Unrestorable};
 pub use rounds::Rounds;
 pub use write::{Batch, InputOffsets, write};
 

@@ -1,6 +1,6 @@
 //! The state, read again.
 
-use std::sync::Arc;
+use std::{cmp::Ordering, ops::Range, sync::Arc};
 
 use contracts::{ChangelogRecord, Slice, changelog_record::Body};
 use prost::Message as _;
@@ -20,6 +20,14 @@ pub enum Unrestorable {
         /// As written.
         found: u32,
     },
+    /// It follows a commit that is not there.
+    #[error("it follows the commit that ended at {follows}, but the last one before it ended at {last}")]
+    Gap {
+        /// As written.
+        follows: i64,
+        /// As found.
+        last: i64,
+    },
     /// Computed with other windows.
     #[error("it was computed with {found}; the configuration says {configured}")]
     Windowing {
@@ -34,19 +42,40 @@ pub enum Unrestorable {
 pub struct Restore {
     store: Store,
     last: Option<Position>,
+    /// Where the commit that is being read begins.
+    began: Option<i64>,
+    /// Commits that no later one follows.
+    orphans: Vec<Range<i64>>,
+}
+
+/// What came of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Applied {
+    /// It was taken, or passed over.
+    Taken,
+    /// It shows that the commits before it were given up. All records must be given again, from the first.
+    StartOver,
 }
 
 impl Restore {
     /// An empty state.
     pub fn new(windowing: Arc<Windowing>) -> Self {
-        Self { store: Store::new(windowing), last: None }
+        Self { store: Store::new(windowing), last: None, began: None, orphans: Vec::new() }
     }
 
     /// Takes the record that stands at `offset`.
     ///
+    /// A commit can be in the changelog and be given up all the same: where the broker lost the end of its transaction for
+    /// the group's offsets only, the next one follows an earlier commit. What was given up is passed over.
+    ///
     /// # Errors
-    /// Where it is not a record of this format.
-    pub fn apply(&mut self, offset: i64, value: &[u8]) -> Result<(), Unrestorable> {
+    /// Where it is not a record of this format, or a commit is missing.
+    pub fn apply(&mut self, offset: i64, value: &[u8]) -> Result<Applied, Unrestorable> {
+        if self.orphans.iter().any(|orphans| orphans.contains(&offset)) {
+            return Ok(Applied::Taken);
+        }
+        let began = *self.began.get_or_insert(offset);
         let record = ChangelogRecord::decode(value).map_err(|_| Unrestorable::Torn)?;
         if record.version != VERSION {
             return Err(Unrestorable::Version { found: record.version });
@@ -59,6 +88,17 @@ impl Restore {
                 if meta.windowing != configured {
                     return Err(Unrestorable::Windowing { found: meta.windowing, configured });
                 }
+                if let Some(Position { restore_to: last, .. }) = self.last {
+                    match meta.follows.cmp(&last) {
+                        Ordering::Equal => {}
+                        Ordering::Less => {
+                            self.start_over(meta.follows..began);
+                            return Ok(Applied::StartOver);
+                        }
+                        Ordering::Greater => return Err(Unrestorable::Gap { follows: meta.follows, last }),
+                    }
+                }
+                self.began = None;
                 self.last = Some(Position {
                     restore_from: meta.restore_from,
                     restore_to: offset + 1,
@@ -66,7 +106,14 @@ impl Restore {
                 });
             }
         }
-        Ok(())
+        Ok(Applied::Taken)
+    }
+
+    fn start_over(&mut self, orphans: Range<i64>) {
+        let known = std::mem::take(&mut self.orphans);
+        *self = Self::new(Arc::clone(&self.store.windowing));
+        self.orphans = known;
+        self.orphans.push(orphans);
     }
 
     /// Whether a record is a slice.

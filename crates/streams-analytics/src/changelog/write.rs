@@ -28,8 +28,15 @@ pub struct Batch {
     inputs: InputOffsets,
 }
 
-/// Writes down what `store` changed since the last commit, some slices, and where the state lies.
-pub fn write(store: &mut Store, rounds: &Rounds, inputs: InputOffsets, limits: Limits) -> Batch {
+/// Writes down what `store` changed since the commit `last` (`None`: this is the first one), some slices, and where the
+/// state lies.
+pub fn write(
+    store: &mut Store,
+    rounds: &Rounds,
+    last: Option<Position>,
+    inputs: InputOffsets,
+    limits: Limits,
+) -> Batch {
     let packs = packs(store, limits);
     let pack_bytes: usize = packs.iter().map(Vec::len).sum();
     // Slices take as much as packs. While a round goes through the whole state, packs take as much again, and reading begins
@@ -40,6 +47,7 @@ pub fn write(store: &mut Store, rounds: &Rounds, inputs: InputOffsets, limits: L
         tweets_offset: inputs.tweets,
         likes_offset: inputs.likes,
         windowing: store.windowing.to_string(),
+        follows: last.map_or(0, |last| last.restore_to),
     };
     let first_slice = packs.len();
     let mut records = packs;

@@ -6,6 +6,7 @@
 mod assignment;
 mod commit;
 mod connection;
+mod cutting;
 mod dead_letter;
 mod decide;
 mod pace;
@@ -19,13 +20,12 @@ use std::{sync::Arc, thread::JoinHandle};
 
 use contracts::Topic;
 use kafka_client::{
-    KafkaConfig, KafkaError, Layout,
-    transaction::{GroupOptions, LogCutter, RawEnds},
+    Layout,
+    transaction::{GroupOptions, RawEnds},
 };
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use self::runner::Runner;
+use self::{cutting::Cutting, runner::Runner};
 pub(crate) use self::{status::Status, stop::Stop};
 use crate::config::Config;
 
@@ -85,7 +85,7 @@ pub(crate) fn start(
         instance,
         assignment: config.analytics.assignment,
     };
-    let cuts = start_cutting(&config.kafka, &topics.changelog)?;
+    let cutting = Cutting::start(&config.kafka, &member, &topics.changelog)?;
     let runner = Runner::new(
         config.kafka.clone(),
         config.analytics.clone(),
@@ -94,26 +94,8 @@ pub(crate) fn start(
         RawEnds::new(&config.kafka)?,
         transactional_id,
         status,
-        cuts,
+        cutting,
         stop,
     );
     Ok(std::thread::Builder::new().name("analytics-tasks".into()).spawn(move || ended(runner.run()))?)
-}
-
-/// Cuts the changelog's partitions before the offsets that come.
-fn start_cutting(kafka: &KafkaConfig, changelog: &str) -> Result<mpsc::UnboundedSender<(i32, i64)>, KafkaError> {
-    let cutter = LogCutter::new(kafka, changelog)?;
-    let (sender, mut cuts) = mpsc::unbounded_channel();
-    let mut failing = false;
-    tokio::spawn(async move {
-        while let Some((partition, offset)) = cuts.recv().await {
-            let outcome = cutter.cut(partition, offset).await;
-            if let (Err(error), false) = (&outcome, failing) {
-                // Harmless but for the space that it takes.
-                tracing::warn!("cannot delete what the changelog no longer needs: {error}");
-            }
-            failing = outcome.is_err();
-        }
-    });
-    Ok(sender)
 }

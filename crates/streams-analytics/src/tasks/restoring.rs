@@ -15,7 +15,7 @@ use super::{
     stop::{Stop, Unrecoverable},
 };
 use crate::{
-    changelog::{Position, Restore, Unrestorable},
+    changelog::{Applied, Position, Restore, Unrestorable},
     proof::{Failpoint, Mutation, is, pass},
     store::Store,
     windows::Windowing,
@@ -120,10 +120,16 @@ impl Restoring {
                     // Empty ones belong to transactions that were never meant to be committed; librdkafka's broker in
                     // memory shows them all the same.
                     if !record.value().is_empty() {
-                        take(&mut self.restore, &mut self.again, offset, record.value()).map_err(|fault| {
+                        let taken = take(&mut self.restore, &mut self.again, offset, record.value());
+                        let taken = taken.map_err(|fault| {
                             let reason = Unrecoverable::Record { offset, fault };
                             Stop::Reset { partition: self.partition, reason }
                         })?;
+                        if taken == Applied::StartOver {
+                            tracing::info!(partition = self.partition, offset, "a commit before this was given up");
+                            self.reader.read_from(start)?;
+                            continue;
+                        }
                     }
                     self.records += 1;
                     if self.goal.is_some_and(|goal| offset + 1 == goal.restore_to) {
@@ -237,9 +243,14 @@ impl Restoring {
 }
 
 /// Takes a record, unless a mutation has it otherwise.
-fn take(restore: &mut Restore, again: &mut Option<Vec<u8>>, offset: i64, value: &[u8]) -> Result<(), Unrestorable> {
+fn take(
+    restore: &mut Restore,
+    again: &mut Option<Vec<u8>>,
+    offset: i64,
+    value: &[u8],
+) -> Result<Applied, Unrestorable> {
     if is(Mutation::SkippedSlice) && Restore::holds_slice(value) {
-        return Ok(());
+        return Ok(Applied::Taken);
     }
     if is(Mutation::PackTwice) && again.is_none() && Restore::holds_pack(value) {
         *again = Some(value.to_vec());

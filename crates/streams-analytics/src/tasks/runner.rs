@@ -10,12 +10,12 @@ use kafka_client::{
     KafkaConfig,
     transaction::{Group, GroupOptions, Polled, RawEnds, TransactionalProducer},
 };
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Status, Stop, Topics,
     assignment::{Phase, Unlocated},
+    cutting::Cutting,
     pace::Pace,
     task::Task,
 };
@@ -25,8 +25,6 @@ use crate::{config::AnalyticsConfig, store::Sizes, windows::Windowing};
 const IDLE: Duration = Duration::from_millis(100);
 /// Records between looks at the clock, while there is input.
 const LOOKS: u32 = 64;
-/// How often the changelog is cut at most.
-const BETWEEN_CUTS: Duration = Duration::from_millis(200);
 /// How often sizes are measured.
 const BETWEEN_MEASURES: Duration = Duration::from_secs(5);
 
@@ -44,7 +42,7 @@ pub(super) struct Runner {
     pub(super) ends: RawEnds,
     pub(super) transactional_id: String,
     pub(super) status: Arc<Status>,
-    cuts: mpsc::UnboundedSender<(i32, i64)>,
+    cutting: Cutting,
     stop: CancellationToken,
     /// Ready to begin transactions.
     pub(super) producer: Option<TransactionalProducer>,
@@ -67,8 +65,6 @@ pub(super) struct Runner {
     /// After an abort, tasks wait so long before they start again.
     pub(super) quiet_until: Instant,
     pub(super) aborts_in_a_row: u32,
-    /// Where and when the changelog was cut last.
-    cut: BTreeMap<i32, (i64, Instant)>,
     measured: Instant,
 }
 
@@ -82,7 +78,7 @@ impl Runner {
         ends: RawEnds,
         transactional_id: String,
         status: Arc<Status>,
-        cuts: mpsc::UnboundedSender<(i32, i64)>,
+        cutting: Cutting,
         stop: CancellationToken,
     ) -> Self {
         let now = Instant::now();
@@ -97,7 +93,7 @@ impl Runner {
             ends,
             transactional_id,
             status,
-            cuts,
+            cutting,
             stop,
             producer: None,
             connecting: None,
@@ -112,7 +108,6 @@ impl Runner {
             records: 0,
             quiet_until: now,
             aborts_in_a_row: 0,
-            cut: BTreeMap::new(),
             measured: now,
         }
     }
@@ -198,15 +193,13 @@ impl Runner {
             || self.ahead && (self.drained || Instant::now() >= self.pace.overdue(self.config.commit_interval))
     }
 
-    /// Has what lies before the last commit's state deleted, not too often.
+    /// Has what no commit needs any more deleted.
     pub(super) fn cut(&mut self) {
         for (partition, phase) in &self.phases {
-            let Phase::Running(task) = phase else { continue };
-            let Some(before) = task.cut_before() else { continue };
-            let due = self.cut.get(partition).is_none_or(|(last, at)| before > *last && at.elapsed() >= BETWEEN_CUTS);
-            if due {
-                self.cut.insert(*partition, (before, Instant::now()));
-                let _ = self.cuts.send((*partition, before));
+            if let Phase::Running(task) = phase
+                && let Some(before) = task.cut_before()
+            {
+                self.cutting.note(*partition, before);
             }
         }
     }

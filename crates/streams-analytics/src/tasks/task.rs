@@ -135,7 +135,7 @@ impl Task {
         for letter in &self.dead {
             letter.send(producer, &topics.dead_letters)?;
         }
-        let mut batch = write(&mut self.store, &self.rounds, self.next, Limits::default());
+        let mut batch = write(&mut self.store, &self.rounds, self.committed, self.next, Limits::default());
         let mut sent = Vec::with_capacity(batch.records.len());
         for value in std::mem::take(&mut batch.records) {
             let record = OutRecord {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use contracts::{Timestamp, Tweet};
 use proptest::prelude::*;
 use streams_analytics::{
-    changelog::{InputOffsets, Limits, Position, Restore, Rounds, write},
+    changelog::{Applied, InputOffsets, Limits, Position, Restore, Rounds, write},
     record::{Fact, Opinion, Record},
     results::results,
     store::Store,
@@ -32,6 +32,8 @@ pub(crate) enum Step {
     Commit,
     /// A transaction that is written and then aborted.
     Abort,
+    /// A transaction that is committed, but not for the group's offsets, because a broker lost its end there.
+    GiveUp,
     /// The process dies and another one restores.
     Restart,
     /// DeleteRecords behind the last committed position.
@@ -43,6 +45,7 @@ pub(crate) fn any_steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0_usize..15).prop_map(Step::Process),
         4 => Just(Step::Commit),
         2 => Just(Step::Abort),
+        1 => Just(Step::GiveUp),
         2 => Just(Step::Restart),
         2 => Just(Step::Cut),
     ];
@@ -81,15 +84,24 @@ fn run(log: &Log, steps: &[Step]) -> (Task, Vec<Commit>) {
         match step {
             Step::Process(count) => task.process(&records, count),
             Step::Commit => {
-                task.transaction(true);
+                task.transaction(End::Committed);
                 commits.push(Commit { taken: task.next, published: task.published.answer.clone() });
             }
-            Step::Abort => task.transaction(false),
+            Step::Abort => task.transaction(End::Aborted),
+            Step::GiveUp => task.transaction(End::GivenUp),
             Step::Restart => task.restart(),
             Step::Cut => task.changelog.cut = task.position.restore_from,
         }
     }
     (task, commits)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Committed,
+    Aborted,
+    /// Committed in the changelog, and nowhere else.
+    GivenUp,
 }
 
 struct Task {
@@ -136,21 +148,22 @@ impl Task {
         self.next = end;
     }
 
-    fn transaction(&mut self, commits: bool) {
+    fn transaction(&mut self, end: End) {
         let inputs = InputOffsets { tweets: i64::try_from(self.next).unwrap(), likes: 0 };
         let results = results(&mut self.store, LISTED);
-        let batch = write(&mut self.store, &self.rounds, inputs, LIMITS);
+        let last = (self.position.restore_to > 0).then_some(self.position);
+        let batch = write(&mut self.store, &self.rounds, last, inputs, LIMITS);
         let first = self.changelog.records.len();
         let offsets: Vec<i64> = (first..first + batch.records.len()).map(|at| i64::try_from(at).unwrap()).collect();
         let position = batch.position(&offsets);
-        if commits {
+        let seen = |record: &Vec<u8>| (end != End::Aborted).then(|| record.clone());
+        self.changelog.records.extend(batch.records.iter().map(seen));
+        if end == End::Committed {
             batch.advance(&mut self.rounds, &offsets);
-            self.changelog.records.extend(batch.records.into_iter().map(Some));
             self.position = position;
             self.store.commit();
             self.published.take(results);
         } else {
-            self.changelog.records.extend(batch.records.iter().map(|_| None));
             self.store.undo();
             self.next = usize::try_from(self.position.inputs.tweets).unwrap();
         }
@@ -160,10 +173,11 @@ impl Task {
         let Position { restore_from, restore_to, inputs } = self.position;
         assert!(restore_from >= self.changelog.cut, "what is needed was cut off");
         let mut restore = Restore::new(Arc::clone(&self.windowing));
-        for offset in restore_from..restore_to {
-            if let Some(value) = &self.changelog.records[usize::try_from(offset).unwrap()] {
-                restore.apply(offset, value).unwrap();
-            }
+        let mut offset = restore_from;
+        while offset < restore_to {
+            let record = &self.changelog.records[usize::try_from(offset).unwrap()];
+            let applied = record.as_ref().map_or(Applied::Taken, |value| restore.apply(offset, value).unwrap());
+            offset = if applied == Applied::StartOver { restore_from } else { offset + 1 };
         }
         let restored = (restore_to > 0).then_some(self.position);
         assert_eq!(restore.last(), restored, "Meta repeats what was committed");
