@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata},
+    consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata},
     error::{KafkaError as ClientError, RDKafkaErrorCode},
     message::{BorrowedMessage, Headers as _},
 };
 use serde::{Deserialize, Serialize};
 
 use super::membership::{Change, Membership};
-use crate::{KafkaConfig, KafkaError, PartitionBounds, bootstrap::Bootstrap};
+use crate::{KafkaConfig, KafkaError, bootstrap::Bootstrap};
 
 /// How long a seek may take; it asks no broker.
 const SEEK: Duration = Duration::from_secs(5);
@@ -213,12 +213,19 @@ impl Group {
         }
     }
 
-    /// Answers [`Change::Assigned`]: takes the partitions, all paused, each topic's at its offset.
+    /// Answers [`Change::Assigned`]: takes the partitions, all paused, each topic's at an offset that it has. Where reading
+    /// begins, [`Self::read_from`] tells. Not a logical offset: the broker's answer to it can come after that, and would
+    /// count (librdkafka 2.12).
     ///
     /// # Errors
     /// Where the assignment is no longer possible.
     pub fn assign(&self, partitions: &[(i32, Vec<i64>)]) -> Result<(), KafkaError> {
-        let list = self.offsets(partitions)?;
+        let mut list = TopicPartitionList::new();
+        for (partition, offsets) in partitions {
+            for (topic, offset) in self.topics.iter().zip(offsets) {
+                list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+            }
+        }
         if self.cooperative {
             self.consumer.incremental_assign(&list)?;
         } else {
@@ -248,33 +255,15 @@ impl Group {
     /// # Errors
     /// Where a partition is not being read yet: to be tried again.
     pub fn read_from(&self, partition: i32, offsets: &[i64]) -> Result<(), KafkaError> {
-        let list = self.offsets(&[(partition, offsets.to_vec())])?;
+        let mut list = TopicPartitionList::new();
+        for (topic, offset) in self.topics.iter().zip(offsets) {
+            list.add_partition_offset(topic, partition, Offset::Offset(*offset))?;
+        }
         let sought = self.consumer.seek_partitions(list, SEEK)?;
         for element in sought.elements() {
             element.error()?;
         }
         Ok(self.consumer.resume(&sought)?)
-    }
-
-    /// What the group has committed for `partition`, per topic; `None` where it has committed nothing. Waits for
-    /// transactions that are about to commit.
-    ///
-    /// # Errors
-    /// Where the coordinator does not answer in time, or such a transaction is still open: to be tried again.
-    pub fn committed(&self, partition: i32, patience: Duration) -> Result<Vec<Option<CommittedOffset>>, KafkaError> {
-        committed(&self.consumer, &self.topics, partition, patience)
-    }
-
-    /// Where `partition` of each topic begins and ends now.
-    ///
-    /// # Errors
-    /// Where the broker does not answer in time.
-    pub fn bounds(&self, partition: i32, patience: Duration) -> Result<Vec<PartitionBounds>, KafkaError> {
-        let bounds = self.topics.iter().map(|topic| {
-            let (start, end) = self.consumer.fetch_watermarks(topic, partition, patience)?;
-            Ok(PartitionBounds { start, end })
-        });
-        bounds.collect()
     }
 
     /// What a transaction needs to commit offsets as this member. `None` where this is no member of the group now: the
@@ -298,38 +287,6 @@ impl Group {
             code => code,
         }
     }
-
-    fn offsets(&self, partitions: &[(i32, Vec<i64>)]) -> Result<TopicPartitionList, KafkaError> {
-        let mut list = TopicPartitionList::new();
-        for (partition, offsets) in partitions {
-            for (topic, offset) in self.topics.iter().zip(offsets) {
-                list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
-            }
-        }
-        Ok(list)
-    }
-}
-
-pub(super) fn committed<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    topics: &[String],
-    partition: i32,
-    patience: Duration,
-) -> Result<Vec<Option<CommittedOffset>>, KafkaError> {
-    let mut list = TopicPartitionList::new();
-    for topic in topics {
-        list.add_partition(topic, partition);
-    }
-    let list = consumer.committed_offsets(list, patience)?;
-    let committed = topics.iter().map(|topic| {
-        let Some(element) = list.find_partition(topic, partition) else { return Ok(None) };
-        element.error()?;
-        Ok(match element.offset() {
-            Offset::Offset(offset) => Some(CommittedOffset { offset, metadata: element.metadata().to_owned() }),
-            _ => None,
-        })
-    });
-    committed.collect()
 }
 
 /// Sets what is not configured.

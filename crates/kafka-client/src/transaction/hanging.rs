@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use rdkafka::producer::Producer as _;
 
-use super::{CommittedOffset, GroupOptions, OutRecord, TransactionError, TransactionalProducer};
+use super::{CommittedOffset, GroupOptions, OutRecord, TransactionError, TransactionalProducer, producer::nobody};
 use crate::KafkaConfig;
 
 /// Where a producer writes: every partition of some topics, and the offsets of a group.
@@ -21,7 +21,12 @@ pub struct Outputs<'a> {
     pub partitions: i32,
     /// Whose offsets are committed.
     pub group: &'a GroupOptions,
+    /// A topic that the group does not read, and an offset to commit for its first partition.
+    pub unread: (&'a str, i64),
 }
+
+/// A key that no record has: it is no conference, and begins with none.
+const NOBODYS: &[u8] = b"/";
 
 impl TransactionalProducer {
     /// Whether a partition may hold a transaction of this producer open that its coordinator has ended: after a lost
@@ -31,32 +36,55 @@ impl TransactionalProducer {
         self.doubt.get() || self.inner.context().troubled.load(Ordering::Acquire)
     }
 
-    /// Aborts a transaction that spans all outputs, and with it whatever they hold open of this producer's earlier ones
-    /// (a marker ends a producer's transaction, whichever it was). What was committed before may thereby be taken back:
-    /// [`super::Group::committed`] tells where things stand.
+    /// The caller has seen that no partition and no group holds one.
+    pub fn settled(&self) {
+        self.doubt.set(false);
+        self.inner.context().troubled.store(false, Ordering::Release);
+    }
+
+    /// Ends whatever the outputs hold open of this producer's earlier transactions, by one that spans them all: a marker
+    /// ends a producer's transaction, whichever it was. `commits` is asked when the group's coordinator is known to
+    /// answer, and tells how that ends.
+    ///
+    /// Where the group's offsets wait for a transaction, it must be aborted: some of its records may be aborted already,
+    /// and the group goes back to before it, so that all of it is done again. Where they do not, it must be committed:
+    /// records that belong to committed offsets would be lost otherwise. [`super::GroupObserver::committed`] tells
+    /// afterwards where things stand.
     ///
     /// # Errors
     /// [`TransactionError`], after which [`Self::is_superseded`] tells whether another producer has taken over.
-    pub fn end_hanging(&self, config: &KafkaConfig, outputs: &Outputs<'_>) -> Result<(), TransactionError> {
+    pub fn end_hanging(
+        &self,
+        config: &KafkaConfig,
+        outputs: &Outputs<'_>,
+        commits: impl FnOnce() -> bool,
+    ) -> Result<(), TransactionError> {
         self.inner.context().troubled.store(false, Ordering::Release);
         self.begin()?;
-        let outcome = self.touch(config, outputs);
-        self.abort()?;
-        outcome?;
+        match self.touch(config, outputs) {
+            Ok(()) if commits() => self.commit()?,
+            Ok(()) => self.abort()?,
+            Err(error) => {
+                self.abort()?;
+                return Err(error);
+            }
+        }
         self.doubt.set(self.begun.get().elapsed() >= self.timeout / 2);
         Ok(())
     }
 
-    /// Makes the transaction span all outputs.
+    /// Makes the transaction span all outputs, with records that mean nothing to anybody.
     fn touch(&self, config: &KafkaConfig, outputs: &Outputs<'_>) -> Result<(), TransactionError> {
         for topic in &outputs.topics {
             for partition in 0..outputs.partitions {
-                self.send(OutRecord { topic, partition, key: Some(b"-"), value: None, headers: &[] })?;
+                self.send(OutRecord { topic, partition, key: Some(NOBODYS), value: None, headers: &[] })?;
             }
         }
         self.delivered()?;
-        // Any offset does: it is never committed.
-        let offset = vec![CommittedOffset { offset: 0, metadata: String::new() }];
-        self.send_offsets_of_nobody(config, outputs.group, &[(0, offset)])
+        // There is no other way to make it span the group's offsets than to commit one: of a topic that the group does
+        // not read.
+        let (topic, offset) = outputs.unread;
+        let offset = CommittedOffset { offset, metadata: String::new() };
+        self.send_offsets_of(&nobody(config, &outputs.group.group)?, &[topic.to_owned()], &[(0, vec![offset])])
     }
 }

@@ -1,13 +1,19 @@
-//! What a group has committed, for those who are no members of it.
+//! Where a group's input stands, for the parts of a task that must not wait on the thread that polls.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+};
 
-use super::{CommittedOffset, GroupOptions, group::committed};
-use crate::{KafkaConfig, KafkaError, bootstrap::Bootstrap, logging::Logged};
+use super::{CommittedOffset, GroupOptions};
+use crate::{KafkaConfig, KafkaError, PartitionBounds, bootstrap::Bootstrap, logging::Logged};
 
-/// Asks for a group's offsets without joining it.
+/// The least time for one answer of many.
+const LEAST: Duration = Duration::from_millis(100);
+
+/// Asks for a group's offsets without joining it. All calls block.
 pub struct GroupObserver {
     client: BaseConsumer<Logged>,
     bootstrap: Bootstrap,
@@ -34,12 +40,58 @@ impl GroupObserver {
         })
     }
 
-    /// What the group has committed for `partition`, as [`super::Group::committed`] tells it. Blocks.
+    /// What the group has committed for `partition`, per topic; `None` where it has committed nothing. Waits for
+    /// transactions that are about to end.
     ///
     /// # Errors
-    /// As there.
+    /// Where the coordinator does not answer in time, or such a transaction is still open: to be tried again.
     pub fn committed(&self, partition: i32, patience: Duration) -> Result<Vec<Option<CommittedOffset>>, KafkaError> {
         self.bootstrap.remind(self.client.client());
-        committed(&self.client, &self.topics, partition, patience)
+        let mut list = TopicPartitionList::new();
+        for topic in &self.topics {
+            list.add_partition(topic, partition);
+        }
+        let list = self.client.committed_offsets(list, patience)?;
+        let committed = self.topics.iter().map(|topic| {
+            let Some(element) = list.find_partition(topic, partition) else { return Ok(None) };
+            element.error()?;
+            Ok(match element.offset() {
+                Offset::Offset(offset) => Some(CommittedOffset { offset, metadata: element.metadata().to_owned() }),
+                _ => None,
+            })
+        });
+        committed.collect()
+    }
+
+    /// Whether no transaction that may still commit offsets of these partitions is open, `patience` from now at the latest.
+    /// To be asked when the coordinator is known to answer.
+    pub fn is_stable(&self, partitions: impl IntoIterator<Item = i32>, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        // One by one: others' transactions come and go, and there may always be one that is just ending.
+        partitions.into_iter().all(|partition| {
+            let left = until.saturating_duration_since(Instant::now()).max(LEAST);
+            self.committed(partition, left).is_ok()
+        })
+    }
+
+    /// Where the committed part of any topic's partition ends: before an open transaction, if there is one.
+    ///
+    /// # Errors
+    /// Where the broker does not answer in time.
+    pub fn committed_end(&self, topic: &str, partition: i32, patience: Duration) -> Result<i64, KafkaError> {
+        self.bootstrap.remind(self.client.client());
+        Ok(self.client.fetch_watermarks(topic, partition, patience)?.1)
+    }
+
+    /// Where `partition` of each input topic begins and ends now.
+    ///
+    /// # Errors
+    /// Where the broker does not answer in time.
+    pub fn bounds(&self, partition: i32, patience: Duration) -> Result<Vec<PartitionBounds>, KafkaError> {
+        let bounds = self.topics.iter().map(|topic| {
+            let (start, end) = self.client.fetch_watermarks(topic, partition, patience)?;
+            Ok(PartitionBounds { start, end })
+        });
+        bounds.collect()
     }
 }

@@ -208,7 +208,7 @@ impl TransactionalProducer {
         self.send_offsets_of(&nobody(config, &group.group)?, &group.topics, offsets)
     }
 
-    fn send_offsets_of(
+    pub(super) fn send_offsets_of(
         &self,
         member: &ConsumerGroupMetadata,
         topics: &[String],
@@ -258,16 +258,20 @@ impl TransactionalProducer {
     /// After [`TransactionError::Fatal`]: whether another producer with the same id has taken over. The coordinator uses
     /// the same words when it gives up a transaction that has timed out, so this is told of young transactions only.
     pub fn is_superseded(&self) -> bool {
-        let fenced = self.inner.client().fatal_error().is_some_and(|(code, _)| {
+        self.may_be_superseded() && self.begun.get().elapsed() < self.timeout * 3 / 4
+    }
+
+    /// The same, where it may also be that a transaction has timed out.
+    pub fn may_be_superseded(&self) -> bool {
+        self.inner.client().fatal_error().is_some_and(|(code, _)| {
             use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
             matches!(code, Fenced | ProducerFenced | InvalidProducerEpoch)
-        });
-        fenced && self.begun.get().elapsed() < self.timeout * 3 / 4
+        })
     }
 }
 
 /// What a consumer that has joined no group says of itself.
-fn nobody(config: &KafkaConfig, group: &str) -> Result<ConsumerGroupMetadata, TransactionError> {
+pub(super) fn nobody(config: &KafkaConfig, group: &str) -> Result<ConsumerGroupMetadata, TransactionError> {
     let client: BaseConsumer<Logged> = config.client().set("group.id", group).create_with_context(Logged)?;
     client.group_metadata().ok_or_else(|| TransactionError::Abort(KafkaError::new("a consumer has no group")))
 }

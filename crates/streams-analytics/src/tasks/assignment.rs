@@ -6,13 +6,14 @@ use std::{
 };
 
 use kafka_client::{
-    PartitionBounds,
+    KafkaError, PartitionBounds,
     transaction::{Change, Group},
 };
 
 use super::{
     Stop,
     decide::{check_inputs, committed_position},
+    locating::Location,
     restoring::Restoring,
     runner::Runner,
     task::Task,
@@ -26,12 +27,6 @@ use crate::{
 const BUDGET: Duration = Duration::from_millis(20);
 /// How long the broker may take for one answer. Short, because the group must be polled meanwhile.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// A dead member's transaction is ended by the broker after 10 s (`transaction.timeout.ms`), which it looks for every
-/// 10 s (`transaction.abort.timed.out.transaction.cleanup.interval.ms`). What lasts longer than both needs somebody.
-pub(super) const OVERDUE: Duration = Duration::from_secs(30);
-
-/// What to do about it.
-pub(super) const HANGING: &str = "a transaction may be hanging, see kafka-transactions.sh find-hanging";
 
 /// What a partition's task is doing.
 pub(super) enum Phase {
@@ -43,42 +38,6 @@ pub(super) enum Phase {
     Running(Task),
 }
 
-/// Partitions for which it is not known yet where to begin.
-pub(super) struct Unlocated {
-    partitions: Vec<i32>,
-    /// Those of them that the group has given, and that are not being read (and passed over) yet. `None`: the group waits
-    /// for no answer.
-    given: Option<Vec<i32>>,
-    /// When it was asked for, or last said to be overdue.
-    told: Instant,
-}
-
-impl Unlocated {
-    /// None of this member's are known any more, and perhaps some more are given, too.
-    pub(super) fn new(partitions: Vec<i32>) -> Self {
-        Self { partitions, given: None, told: Instant::now() }
-    }
-
-    fn add(&mut self, partitions: impl IntoIterator<Item = i32>) {
-        self.partitions.extend(partitions);
-        self.partitions.sort_unstable();
-        self.partitions.dedup();
-    }
-
-    /// The group has given these, too.
-    fn give(&mut self, partitions: Vec<i32>) {
-        self.add(partitions.iter().copied());
-        self.given = Some(partitions);
-    }
-
-    fn remove(&mut self, partitions: &[i32]) {
-        self.partitions.retain(|partition| !partitions.contains(partition));
-        if let Some(given) = &mut self.given {
-            given.retain(|partition| !partitions.contains(partition));
-        }
-    }
-}
-
 impl Runner {
     /// Takes what the group gives, and gives up what it takes.
     pub(super) fn change(&mut self, change: Change) -> Result<(), Stop> {
@@ -87,7 +46,9 @@ impl Runner {
                 tracing::info!(?partitions, "assigned");
                 pass(Failpoint::Assigned);
                 self.status.assigned(&partitions);
-                self.unlocated.get_or_insert_with(|| Unlocated::new(Vec::new())).give(partitions);
+                self.locating.want(partitions.iter().copied());
+                self.parked.retain(|partition, _| self.locating.wants(*partition));
+                self.given.get_or_insert_default().extend(partitions);
             }
             Change::Revoked { partitions, rejoins, lost } => {
                 tracing::info!(?partitions, lost, "revoked");
@@ -115,11 +76,31 @@ impl Runner {
         Ok(())
     }
 
+    /// Takes what the group has given, once it is known what the input topics hold: then their ends are there to wait at.
+    pub(super) fn accept(&mut self) {
+        let (Some(given), Some(group)) = (&self.given, &self.group) else { return };
+        let ends = given.iter().map(|&partition| {
+            let bounds = self.observer.bounds(partition, PATIENCE)?;
+            Ok((partition, bounds.iter().map(|bounds| bounds.end).collect()))
+        });
+        match ends.collect::<Result<Vec<_>, KafkaError>>() {
+            Ok(ends) => {
+                if let Err(error) = group.assign(&ends) {
+                    // The group has moved on already, and will say so.
+                    tracing::warn!("cannot take the assigned partitions: {error}");
+                }
+                self.given = None;
+            }
+            Err(error) => tracing::debug!("the bounds of the input topics: {error}"),
+        }
+    }
+
     /// Leaves all partitions to the group.
     fn give_up(&mut self) {
         let partitions: Vec<i32> = self.phases.keys().copied().collect();
+        self.given = None;
         self.park();
-        self.unlocated = None;
+        self.locating.forget_all();
         self.status.joining();
         self.unassign(&partitions);
     }
@@ -130,9 +111,10 @@ impl Runner {
             self.phases.remove(partition);
             self.parked.remove(partition);
         }
-        if let Some(unlocated) = &mut self.unlocated {
-            unlocated.remove(partitions);
+        if let Some(given) = &mut self.given {
+            given.retain(|partition| !partitions.contains(partition));
         }
+        self.locating.forget(partitions);
         self.status.revoked(partitions);
         self.unassign(partitions);
     }
@@ -147,62 +129,32 @@ impl Runner {
     pub(super) fn relocate(&mut self) {
         let partitions: Vec<i32> = self.phases.keys().copied().collect();
         self.park();
-        if !partitions.is_empty() {
-            self.unlocated.get_or_insert_with(|| Unlocated::new(Vec::new())).add(partitions);
-        }
+        self.locating.want_all(partitions);
     }
 
-    /// Finds out where new partitions begin, and takes them.
+    /// Lets tasks begin where the group says that they are.
     pub(super) fn locate(&mut self) -> Result<(), Stop> {
-        if !self.is_settled() {
+        // Before that, what the group says may be taken back.
+        if !self.is_settled() || self.group.is_none() || self.given.is_some() {
             return Ok(());
         }
-        let (Some(unlocated), Some(group)) = (&mut self.unlocated, &self.group) else { return Ok(()) };
-        let mut found = Vec::new();
-        for &partition in &unlocated.partitions {
-            let committed = group.committed(partition, PATIENCE);
-            match committed.and_then(|committed| Ok((committed, group.bounds(partition, PATIENCE)?))) {
-                Ok((committed, bounds)) => found.push((partition, committed, bounds)),
-                Err(error) => {
-                    // Such as a dead member's transaction that has not timed out yet.
-                    tracing::debug!(partition, "where to begin: {error}");
-                    if unlocated.told.elapsed() >= OVERDUE {
-                        unlocated.told = Instant::now();
-                        tracing::warn!(partition, "the group does not tell where to begin: {error}; {HANGING}");
-                    }
-                    return Ok(());
-                }
-            }
-        }
-        let given = self.unlocated.take().and_then(|unlocated| unlocated.given);
-        let mut offsets = Vec::new();
-        for (partition, committed, bounds) in found {
+        for (partition, Location { committed, bounds }) in self.locating.located() {
             let reset = |reason| Stop::Reset { partition, reason };
             let position = committed_position(&committed).map_err(reset)?;
             let starts = starts(&bounds);
             let next = position.map_or(starts, |position| position.inputs);
             check_inputs(&self.topics.inputs, next, &bounds).map_err(reset)?;
             let settled = self.parked.remove(&partition).and_then(|mut task| task.settle(position).then_some(task));
-            let (next, phase) = match settled {
-                Some(task) => (task.next(), Phase::Starting(task)),
+            let phase = match settled {
+                Some(task) => Phase::Starting(task),
                 None => {
                     let windowing = Arc::clone(&self.windowing);
                     let restoring =
                         Restoring::new(&self.kafka, &self.topics.changelog, partition, position, windowing)?;
-                    (next, Phase::Restoring(restoring, bounds))
+                    Phase::Restoring(restoring, bounds)
                 }
             };
-            if given.as_ref().is_some_and(|given| given.contains(&partition)) {
-                offsets.push((partition, vec![next.tweets, next.likes]));
-            }
             self.phases.insert(partition, phase);
-        }
-        self.parked.clear();
-        if given.is_some()
-            && let Err(error) = group.assign(&offsets)
-        {
-            // The group has moved on already, and will say so.
-            tracing::warn!("cannot take the assigned partitions: {error}");
         }
         Ok(())
     }

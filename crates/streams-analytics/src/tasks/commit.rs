@@ -49,6 +49,9 @@ impl Runner {
         let began = Instant::now();
         let mut early = Early::default();
         let mut tasks: Vec<&mut Task> = ahead(&mut self.phases).collect();
+        if let Some(touched) = &mut self.touched {
+            touched.extend(tasks.iter().map(|task| task.partition()));
+        }
         let read = || early.read(group, producer, most);
         let outcome = transact(&mut tasks, &self.topics, self.config.entries(), producer, read, |committed| {
             if is(Mutation::NoFencing) {

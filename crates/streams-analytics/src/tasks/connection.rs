@@ -2,9 +2,13 @@
 //!
 //! With an instance id, both are the process's alone, and a newer process with the same id takes both, the producer first.
 //! A lost producer or membership alone is no sign of that: a coordinator that fails over can forget either. So the proof
-//! of another process is a producer that was superseded outside of a long transaction, and nothing else.
+//! of another process is a producer that was superseded outside of a long transaction, or one that was lost within one
+//! together with the membership, and nothing else.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use kafka_client::{
     KafkaError,
@@ -16,6 +20,13 @@ use crate::proof::{Failpoint, pass};
 
 /// How long making a producer may hold up the thread, and how long after a failure it is tried again.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the group has, after a producer was lost that may have been taken over, to tell of another process: some
+/// heartbeats (`heartbeat.interval.ms`, 1 s unless configured).
+const CONTEST: Duration = Duration::from_secs(4);
+/// How long a partition or the group's offsets may wait for a transaction that is just ending.
+const STABLE: Duration = Duration::from_secs(3);
+/// Between looks whether it has ended.
+const LOOK: Duration = Duration::from_millis(20);
 /// How often, within how long, this member's id may be taken before that too is a sign of another process.
 const FENCES: (usize, Duration) = (4, Duration::from_mins(1));
 
@@ -66,22 +77,35 @@ impl Runner {
     /// After trouble on the way to the broker, and at the beginning: ends what is left of earlier transactions, then has
     /// every task begin where the group says that it is. What was told committed may be so or not.
     pub(super) fn settle_doubt(&mut self) -> Result<(), Stop> {
-        if self.producer.as_ref().is_some_and(TransactionalProducer::is_in_doubt) { self.settle() } else { Ok(()) }
+        if self.producer.as_ref().is_some_and(TransactionalProducer::is_in_doubt) {
+            // Nothing can be committed until then, so nothing is taken.
+            if !self.phases.is_empty() {
+                self.relocate();
+            }
+            self.settle()?;
+        }
+        Ok(())
     }
 
     fn settle(&mut self) -> Result<(), Stop> {
         let Some(producer) = &self.producer else { return Ok(()) };
-        // Transactional calls wait for the broker, so they begin when it is there.
-        if let Err(error) = self.ends.end(&self.topics.changelog, 0, PATIENCE) {
-            tracing::debug!("the broker's return: {error}");
-            return Ok(());
-        }
-        let outputs =
-            Outputs { topics: self.topics.outputs().to_vec(), partitions: self.topics.partitions, group: &self.member };
         pass(Failpoint::Settling);
-        match producer.end_hanging(&self.kafka, &outputs) {
-            Ok(()) => {
+        // Transactional calls wait for the broker, so they begin when it is there.
+        let outcome = match self.is_anything_open() {
+            Ok(true) => self.end_open(producer),
+            Ok(false) => {
+                producer.settled();
                 tracing::info!("earlier transactions are settled");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::debug!("the broker's return: {error}");
+                return Ok(());
+            }
+        };
+        match outcome {
+            Ok(()) => {
+                self.touched = Some(BTreeSet::new());
                 self.relocate();
                 Ok(())
             }
@@ -94,12 +118,56 @@ impl Runner {
         }
     }
 
+    /// Whether any output holds a transaction open, this producer's or another's, for longer than it takes to end one.
+    fn is_anything_open(&self) -> Result<bool, KafkaError> {
+        let until = Instant::now() + STABLE;
+        let outputs = self.topics.outputs();
+        for (topic, partition) in
+            outputs.iter().flat_map(|topic| (0..self.topics.partitions).map(move |at| (topic, at)))
+        {
+            // What was written by now; what comes later is not what is looked for.
+            let end = self.ends.end(topic, partition, PATIENCE)?;
+            while self.observer.committed_end(topic, partition, PATIENCE)? < end {
+                if Instant::now() >= until {
+                    return Ok(true);
+                }
+                std::thread::sleep(LOOK);
+            }
+        }
+        Ok(!self.observer.is_stable(self.touched(), until.saturating_duration_since(Instant::now())))
+    }
+
+    fn end_open(&self, producer: &TransactionalProducer) -> Result<(), TransactionError> {
+        let dead_letters = self.topics.dead_letters.as_str();
+        let unread = (dead_letters, self.ends.end(dead_letters, 0, PATIENCE).map_err(TransactionError::Abort)?);
+        let partitions = self.topics.partitions;
+        let outputs = Outputs { topics: self.topics.outputs().to_vec(), partitions, group: &self.member, unread };
+        producer.end_hanging(&self.kafka, &outputs, || {
+            let stable = self.observer.is_stable(self.touched(), STABLE);
+            tracing::info!(stable, "earlier transactions are settled, by one that spans all outputs");
+            stable
+        })
+    }
+
+    /// Partitions whose offsets an earlier transaction of this producer may hold.
+    fn touched(&self) -> Vec<i32> {
+        let all = || (0..self.topics.partitions).collect();
+        self.touched.as_ref().map_or_else(all, |touched| touched.iter().copied().collect())
+    }
+
     /// The producer is of no use any more: a new one, and tasks begin where the group says that they are.
     pub(super) fn disconnect(&mut self, reason: &KafkaError) -> Result<(), Stop> {
-        let superseded = self.producer.take().is_some_and(|producer| producer.is_superseded());
         // Without an instance id the transactional id is random, and nobody else's.
-        if superseded && !self.kafka.instance_id.is_empty() {
-            return Err(Stop::Fenced);
+        if let Some(producer) = self.producer.take().filter(|_| !self.kafka.instance_id.is_empty()) {
+            if producer.is_superseded() {
+                return Err(Stop::Fenced);
+            }
+            if producer.may_be_superseded() {
+                // Making a producer would fence the other process's. If there is one, it has this member's id, too, and
+                // the next heartbeat tells.
+                self.contested_until = Instant::now() + CONTEST;
+                self.connect_at = self.contested_until;
+            }
         }
         tracing::warn!("the transactional producer must be made anew: {reason}");
         self.relocate();
@@ -112,7 +180,7 @@ impl Runner {
         let (most, within) = FENCES;
         self.fenced.retain(|at| at.elapsed() < within);
         self.fenced.push(Instant::now());
-        if self.fenced.len() >= most {
+        if self.fenced.len() >= most || Instant::now() < self.contested_until {
             return Err(Stop::Fenced);
         }
         // A producer that another process has taken over learns it here.
@@ -132,7 +200,8 @@ impl Runner {
 
     fn leave(&mut self) {
         self.park();
-        self.unlocated = None;
+        self.locating.forget_all();
+        self.given = None;
         self.status.joining();
         self.group = None;
         self.polled = None;

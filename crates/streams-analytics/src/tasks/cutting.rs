@@ -8,7 +8,7 @@ use std::{
 
 use kafka_client::{
     KafkaConfig, KafkaError,
-    transaction::{GroupObserver, GroupOptions, LogCutter},
+    transaction::{GroupObserver, LogCutter},
 };
 use tokio::sync::mpsc;
 
@@ -28,12 +28,8 @@ pub(super) struct Cutting {
 
 impl Cutting {
     /// Needs a Tokio runtime.
-    pub(super) fn start(kafka: &KafkaConfig, member: &GroupOptions, changelog: &str) -> Result<Self, KafkaError> {
-        let cutter = Cutter {
-            group: Arc::new(GroupObserver::new(kafka, member)?),
-            changelog: LogCutter::new(kafka, changelog)?,
-            cut: BTreeMap::new(),
-        };
+    pub(super) fn start(kafka: &KafkaConfig, group: Arc<GroupObserver>, changelog: &str) -> Result<Self, KafkaError> {
+        let cutter = Cutter { group, changelog: LogCutter::new(kafka, changelog)?, cut: BTreeMap::new() };
         let (partitions, wanted) = mpsc::unbounded_channel();
         tokio::spawn(cutter.run(wanted));
         Ok(Self { partitions, last: BTreeMap::new() })

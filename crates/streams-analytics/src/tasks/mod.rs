@@ -9,6 +9,7 @@ mod connection;
 mod cutting;
 mod dead_letter;
 mod decide;
+mod locating;
 mod pace;
 mod restoring;
 mod runner;
@@ -21,7 +22,7 @@ use std::{sync::Arc, thread::JoinHandle};
 use contracts::Topic;
 use kafka_client::{
     Layout,
-    transaction::{GroupOptions, RawEnds},
+    transaction::{GroupObserver, GroupOptions, RawEnds},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -85,13 +86,15 @@ pub(crate) fn start(
         instance,
         assignment: config.analytics.assignment,
     };
-    let cutting = Cutting::start(&config.kafka, &member, &topics.changelog)?;
+    let observer = Arc::new(GroupObserver::new(&config.kafka, &member)?);
+    let cutting = Cutting::start(&config.kafka, Arc::clone(&observer), &topics.changelog)?;
     let runner = Runner::new(
         config.kafka.clone(),
         config.analytics.clone(),
         topics,
         member,
         RawEnds::new(&config.kafka)?,
+        observer,
         transactional_id,
         status,
         cutting,

@@ -11,7 +11,7 @@ use kafka_client::{
 };
 
 use super::{
-    assignment::{HANGING, OVERDUE},
+    locating::{HANGING, OVERDUE},
     stop::{Stop, Unrecoverable},
 };
 use crate::{

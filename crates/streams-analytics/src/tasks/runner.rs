@@ -1,24 +1,18 @@
 //! The thread that everything happens on.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use kafka_client::{
     KafkaConfig,
-    transaction::{Group, GroupOptions, Polled, RawEnds, TransactionalProducer},
+    transaction::{Group, GroupObserver, GroupOptions, Polled, RawEnds, TransactionalProducer},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Status, Stop, Topics,
-    assignment::{Phase, Unlocated},
-    cutting::Cutting,
-    pace::Pace,
-    task::Task,
-};
+use super::{Status, Stop, Topics, assignment::Phase, cutting::Cutting, locating::Locating, pace::Pace, task::Task};
 use crate::{config::AnalyticsConfig, store::Sizes, windows::Windowing};
 
 /// The longest wait for input before the thread looks whether it shall stop.
@@ -49,10 +43,18 @@ pub(super) struct Runner {
     /// On its way to that.
     pub(super) connecting: Option<TransactionalProducer>,
     pub(super) connect_at: Instant,
+    /// A producer was lost that another process may have taken over: until then, losing the membership is the proof.
+    pub(super) contested_until: Instant,
     pub(super) phases: BTreeMap<i32, Phase>,
     /// Tasks of partitions that were given up: an assignment that gives them back needs no restoring.
     pub(super) parked: BTreeMap<i32, Task>,
-    pub(super) unlocated: Option<Unlocated>,
+    /// Given by the group, and not taken yet: the group waits for that.
+    pub(super) given: Option<Vec<i32>>,
+    pub(super) locating: Locating,
+    /// What its partitions' offsets wait for, if anything. Blocks, so only while nothing can be done meanwhile.
+    pub(super) observer: Arc<GroupObserver>,
+    /// Partitions whose offsets were part of a transaction since earlier ones were settled; `None`: any may have been.
+    pub(super) touched: Option<BTreeSet<i32>>,
     pub(super) pace: Pace,
     /// What the group said during the last commit, besides records.
     pub(super) polled: Option<Polled<'static>>,
@@ -76,6 +78,7 @@ impl Runner {
         topics: Topics,
         member: GroupOptions,
         ends: RawEnds,
+        observer: Arc<GroupObserver>,
         transactional_id: String,
         status: Arc<Status>,
         cutting: Cutting,
@@ -98,9 +101,13 @@ impl Runner {
             producer: None,
             connecting: None,
             connect_at: now,
+            contested_until: now,
             phases: BTreeMap::new(),
             parked: BTreeMap::new(),
-            unlocated: None,
+            given: None,
+            locating: Locating::new(Arc::clone(&observer)),
+            observer,
+            touched: None,
             pace: Pace::new(now),
             polled: None,
             ahead: false,
@@ -117,6 +124,7 @@ impl Runner {
         while !self.stop.is_cancelled() {
             self.connect()?;
             self.settle_doubt()?;
+            self.accept();
             self.locate()?;
             self.advance()?;
             self.take_input()?;
@@ -131,7 +139,7 @@ impl Runner {
     /// Takes what comes, until a commit is due or other work waits.
     fn take_input(&mut self) -> Result<(), Stop> {
         let any = |is: fn(&Phase) -> bool| self.phases.values().any(is);
-        let waiting = self.unlocated.is_some() || any(|phase| !matches!(phase, Phase::Running(_)));
+        let waiting = self.locating.is_waiting() || any(|phase| !matches!(phase, Phase::Running(_)));
         let reading = any(|phase| matches!(phase, Phase::Restoring(restoring, _) if restoring.is_reading()));
         let patience = if waiting || self.producer.is_none() { IDLE / 10 } else { IDLE };
         let mut now = Instant::now();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod embedded;
+mod given_up;
 #[path = "../meaning/logs.rs"]
 #[allow(dead_code, reason = "shared with tests/meaning, which uses more of it")]
 mod logs;
