@@ -8,6 +8,7 @@ use std::{
 use anyhow::Context as _;
 use rustix::{
     param::clock_ticks_per_second,
+    process::{Resource, getrlimit},
     thread::{CpuSet, sched_getaffinity, sched_setaffinity},
 };
 
@@ -105,6 +106,11 @@ fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     let (_, fields) = stat.rsplit_once(") ").context("/proc/PID/stat")?;
     let ticks: u64 = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap_or(0)).sum();
     Ok(Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64))
+}
+
+/// How many files this process, and every process that it starts, may have open.
+pub(super) fn open_files() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(1 << 16)
 }
 
 /// The memory of process `pid` in MiB: resident now, and at most so far.
