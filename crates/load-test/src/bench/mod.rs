@@ -57,7 +57,7 @@ pub(crate) struct Options {
     /// How long a round of latency and memory is, and of what analytics does at 1,000 likes/s
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// Viewers [default: latency 100, memory 1,000]
+    /// Viewers [default: latency 100, memory 1,000, stream sweep 1,000 and 5,000 and 15,000, stream burst 5,000]
     #[arg(long)]
     viewers: Option<usize>,
     /// Posts per second of latency and memory

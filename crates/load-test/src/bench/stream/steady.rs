@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::{BYTES, ratio::Ratio, served::Served};
-use crate::bench::{
-    Options,
-    cores::Effort,
-    report::{Report, Row, medians},
+use crate::{
+    bench::{
+        Options,
+        cores::Effort,
+        report::{Report, Row, medians},
+    },
+    stage::WAIT,
 };
 
 const VIEWERS: usize = 15_000;
@@ -71,6 +74,7 @@ pub(super) fn pace(
     for (at, post) in (1..).zip(posts) {
         let due = begin + Duration::from_nanos(at * 1_000_000_000 / rate);
         probe.until_moment(due)?;
+        anyhow::ensure!(due.elapsed() < WAIT, "posts are taken {:?} late", due.elapsed());
         // A post that the probe was too busy to send in time counts from when it was due.
         probe.sent.push(due);
         served.post(post..post + 1)?;
