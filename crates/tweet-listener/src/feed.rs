@@ -1,6 +1,9 @@
 //! From the topics to the hub.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use contracts::{ConferenceAnalytics, LikeCount, Record, Topic};
 use kafka_client::{BroadcastReader, ClusterWatch, Layout, ReaderEvent, ReaderState, Watermarks};
@@ -93,10 +96,15 @@ fn read_topics(
     let (kafka, prefix, stop) = (&config.kafka, &config.topics.prefix, shutdown.clients());
     let tweets = {
         let stage = Arc::clone(stage);
+        // Tells how old the wall is, and `scripts/bench stream` where the way from here to viewers begins.
+        let last_tweet = metrics::gauge!("tweet_listener_last_tweet_timestamp_seconds");
         BroadcastReader::start(kafka, Topic::Tweets.with_prefix(prefix), layout, stop.clone(), move |event| {
             let hub = &stage.hub;
             match event {
-                ReaderEvent::Record(record) => hub.tweet(&record),
+                ReaderEvent::Record(record) => {
+                    last_tweet.set(UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64());
+                    hub.tweet(&record);
+                }
                 ReaderEvent::Idle => hub.idle(),
                 ReaderEvent::Expired { partition, next } => hub.skip_to(partition, next),
                 ReaderEvent::Started(bounds) => {

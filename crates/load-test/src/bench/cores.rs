@@ -8,6 +8,7 @@ use std::{
 use anyhow::Context as _;
 use rustix::{
     param::clock_ticks_per_second,
+    process::{Resource, getrlimit},
     thread::{CpuSet, sched_getaffinity, sched_setaffinity},
 };
 
@@ -98,6 +99,37 @@ impl Spent {
     }
 }
 
+/// What a core does from now on, for whichever process.
+#[derive(Debug)]
+pub(super) struct Busy {
+    core: Option<usize>,
+    before: (u64, u64),
+}
+
+impl Busy {
+    /// Begins to measure `core`, or all together.
+    pub(super) fn of(core: Option<usize>) -> anyhow::Result<Self> {
+        Ok(Self { core, before: ticks(core)? })
+    }
+
+    /// The share of the time since then in which it was not idle, in percent.
+    pub(super) fn share(&self) -> anyhow::Result<f64> {
+        let (busy, all) = ticks(self.core)?;
+        Ok(100.0 * busy.saturating_sub(self.before.0) as f64 / all.saturating_sub(self.before.1).max(1) as f64)
+    }
+}
+
+/// Ticks in which a core, or all together, was not idle, and ticks in all.
+fn ticks(core: Option<usize>) -> anyhow::Result<(u64, u64)> {
+    let name = core.map_or_else(|| "cpu ".to_owned(), |core| format!("cpu{core} "));
+    let stat = fs::read_to_string("/proc/stat")?;
+    let line = stat.lines().find_map(|line| line.strip_prefix(&name)).context("/proc/stat")?;
+    // user, nice, system, idle, iowait, irq, softirq, steal; what guests have is in user (proc(5)).
+    let ticks: Vec<u64> = line.split_whitespace().take(8).map(|field| field.parse().unwrap_or(0)).collect();
+    let (all, idle) = (ticks.iter().sum::<u64>(), ticks.iter().skip(3).take(2).sum::<u64>());
+    Ok((all - idle, all))
+}
+
 /// The processor time that process `pid` has used.
 fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
@@ -105,6 +137,11 @@ fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     let (_, fields) = stat.rsplit_once(") ").context("/proc/PID/stat")?;
     let ticks: u64 = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap_or(0)).sum();
     Ok(Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64))
+}
+
+/// How many files this process, and every process that it starts, may have open.
+pub(super) fn open_files() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(1 << 16)
 }
 
 /// The memory of process `pid` in MiB: resident now, and at most so far.

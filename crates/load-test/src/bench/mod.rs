@@ -17,6 +17,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use self::report::Report;
 use crate::stage::{Broker, Plan, Process, Replicas, Stage};
 
+/// Something that was asked for is not installed (`EX_UNAVAILABLE` of sysexits.h).
+const UNAVAILABLE: u8 = 69;
+
 /// Load tests of Livewall.
 #[derive(Debug, Parser)]
 #[command(name = "load-test", version)]
@@ -54,7 +57,7 @@ pub(crate) struct Options {
     /// How long a round of latency and memory is, and of what analytics does at 1,000 likes/s
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// Viewers [default: latency 100, memory 1,000]
+    /// Viewers [default: latency 100, memory 1,000, stream sweep 1,000 and 5,000 and 15,000, stream burst 5,000]
     #[arg(long)]
     viewers: Option<usize>,
     /// Posts per second of latency and memory
@@ -118,12 +121,20 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("load-test: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<stream::Missing>() { ExitCode::from(UNAVAILABLE) } else { ExitCode::FAILURE }
         }
     }
 }
 
 fn run(options: &Options) -> anyhow::Result<()> {
+    if options.stream.peer().is_some() {
+        stream::nchan()?;
+    }
+    let (service, probe) = (options.service_core.0, options.probe_core.0);
+    anyhow::ensure!(
+        service != probe || service.is_none(),
+        "services and probe on one core would measure each other; say `any` where there is no other core"
+    );
     // Before any other thread is there, so that all of them inherit it.
     if let Some(core) = options.probe_core.0 {
         cores::pin_thread(core)?;
@@ -183,4 +194,16 @@ impl Options {
 /// The one process of a service.
 fn only(replicas: &Replicas) -> &Process {
     &replicas.processes()[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
 }

@@ -98,7 +98,7 @@ impl fmt::Display for Report {
             writeln!(f)?;
         }
         for aim in &self.aims {
-            writeln!(f, "  aim: {}: {} ({})", aim.wanted, if aim.met { "met" } else { "not met" }, aim.found)?;
+            writeln!(f, "  aim {}: {}: {}", if aim.met { "met" } else { "missed" }, aim.wanted, aim.found)?;
         }
         writeln!(f, "  checked: {}", self.checked)
     }

@@ -31,16 +31,9 @@ impl Records {
             let conference = Conference::parse(&tweet.tag_filter).expect("series make good names");
             (partition_of(&conference, PARTITIONS), tweet.key().into_bytes(), tweet.to_json())
         });
-        // One set for all: as many bytes as each would have of its own.
-        let headers = EventHeaders {
-            id: "load-00000000-0/00000000.0.0000".into(),
-            source: "/event-bridge",
-            time: Timestamp::from_millis(1_795_359_840_000),
-            trace: Some(TraceParent::start()),
-        };
         Self {
             topic: Topic::Tweets.with_prefix(stage.prefix()),
-            headers: headers.pairs(Tweet::KIND),
+            headers: headers().pairs(Tweet::KIND),
             bytes: records.collect(),
         }
     }
@@ -59,6 +52,16 @@ impl Records {
                 outcome => return Ok(outcome?),
             }
         }
+    }
+}
+
+/// The headers of every record of a bench: as many bytes as each would have of its own.
+pub(super) fn headers() -> EventHeaders {
+    EventHeaders {
+        id: "load-00000000-0/00000000.0.0000".into(),
+        source: "/event-bridge",
+        time: Timestamp::from_millis(1_795_359_840_000),
+        trace: Some(TraceParent::start()),
     }
 }
 

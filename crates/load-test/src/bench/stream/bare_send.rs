@@ -3,11 +3,12 @@
 use std::{
     io::{ErrorKind, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
 use clap::Args;
+use rustix::net::{RecvFlags, recv};
 
 use crate::{
     bench::{Options, cores},
@@ -36,7 +37,7 @@ pub(in crate::bench) struct Task {
 
 impl Task {
     /// Takes viewers until the controlling connection comes, then sends whatever comes there to each of them, at once as
-    /// much as there is, until it closes.
+    /// much as there is, until it closes; behind each piece it answers how many bytes have come, and when the last did.
     pub(in crate::bench) fn run(&self) -> anyhow::Result<()> {
         let listener = TcpListener::bind(self.listen)?;
         rustix::net::listen(&listener, 4096)?;
@@ -66,11 +67,18 @@ impl Task {
         }
         control.write_all(b".")?;
         let mut bytes = vec![0; 64 * 1024];
-        let (began, mut beaten) = (Instant::now(), 0);
+        let (began, mut beaten, mut come) = (Instant::now(), 0, 0);
         loop {
             match control.read(&mut bytes) {
                 Ok(0) => return Ok(()),
-                Ok(len) => viewers.iter_mut().for_each(|viewer| drop(viewer.write_all(&bytes[..len]))),
+                Ok(len) => {
+                    let now = SystemTime::now();
+                    for viewer in &mut viewers {
+                        drop(viewer.write_all(&bytes[..len]));
+                    }
+                    come += len as u64;
+                    control.write_all(&answer(come, now))?;
+                }
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                     let due = began.elapsed().as_secs_f64() / self.heartbeat as f64 * viewers.len() as f64;
                     while (beaten as f64) < due {
@@ -85,10 +93,26 @@ impl Task {
     }
 }
 
+/// How many bytes have come, and when the last of them did, in nanoseconds since 1970.
+fn answer(come: u64, at: SystemTime) -> [u8; 16] {
+    let nanos = at.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
+    (u128::from(come) << 64 | u128::from(nanos)).to_be_bytes()
+}
+
+/// Reads away what has come, without waiting.
+pub(super) fn discard(socket: &TcpStream) {
+    let mut bytes = [0; 16 * 1024];
+    while let Ok((len, _)) = recv(socket, &mut bytes[..], RecvFlags::DONTWAIT)
+        && len == bytes.len()
+    {}
+}
+
 /// The running process.
 pub(super) struct BareSend {
     process: Process,
     control: Option<TcpStream>,
+    /// Bytes that were handed over.
+    handed: u64,
 }
 
 impl BareSend {
@@ -102,7 +126,7 @@ impl BareSend {
             .on_core(options.service_core.0);
         process.start()?;
         crate::stage::until("the bare loop to listen", async || TcpStream::connect(process.address())).await?;
-        Ok(Self { process, control: None })
+        Ok(Self { process, control: None, handed: 0 })
     }
 
     pub(super) fn process(&self) -> &Process {
@@ -126,7 +150,24 @@ impl BareSend {
 
     /// Has it send `bytes` to every viewer.
     pub(super) fn send(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        Ok(self.control.as_mut().context("it has begun")?.write_all(bytes)?)
+        let control = self.control.as_mut().context("it has begun")?;
+        // Answers that nobody asked for must not fill the socket.
+        discard(control);
+        self.handed += bytes.len() as u64;
+        Ok(control.write_all(bytes)?)
+    }
+
+    /// When the last of what was handed over came to it.
+    pub(super) fn arrival(&mut self) -> anyhow::Result<SystemTime> {
+        let control = self.control.as_mut().context("it has begun")?;
+        let mut answer = [0; 16];
+        loop {
+            control.read_exact(&mut answer)?;
+            let answer = u128::from_be_bytes(answer);
+            if answer >> 64 == u128::from(self.handed) {
+                return Ok(UNIX_EPOCH + Duration::from_nanos(u64::try_from(answer & u128::from(u64::MAX))?));
+            }
+        }
     }
 
     /// How it reads in a path.

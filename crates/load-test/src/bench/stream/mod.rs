@@ -7,7 +7,9 @@ mod connects;
 mod filters;
 mod idle;
 mod memory;
+mod nchan;
 mod probe;
+mod ratio;
 mod restart;
 mod served;
 mod stalled;
@@ -17,13 +19,25 @@ mod watcher;
 
 use clap::{Args, ValueEnum};
 
+use self::served::Kind;
 use super::{Options, report::Report};
+
+pub(super) use self::{
+    nchan::{Missing, check as nchan},
+    sweep::bare as bare_sweep,
+};
+
+/// How the bare loop reads in a path.
+pub(super) fn bare_loop(options: &Options) -> String {
+    bare_send::BareSend::named(options)
+}
 
 /// Bytes of a post.
 const BYTES: usize = 250;
 
 /// How much of what.
 #[derive(Debug, Clone, Args)]
+#[group(id = "stream_scale")]
 pub(super) struct Scale {
     /// The parts of stream; all where none is named
     #[arg(long = "stream-part", value_name = "PART", value_delimiter = ',')]
@@ -31,6 +45,16 @@ pub(super) struct Scale {
     /// Viewers of the parts that have many: at most as many as one process may open files, less a hundred
     #[arg(long, default_value_t = 18_000, value_parser = clap::value_parser!(u64).range(100..=60_000))]
     many: u64,
+    /// Gives the same load to another server too, in the parts that have a bare loop beside them, and in memory
+    #[arg(long)]
+    peer: Option<Peer>,
+}
+
+/// Another server, on the services' core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Peer {
+    /// nginx with nchan (Debian: nginx-light and libnginx-mod-nchan), which is posted to over HTTP
+    Nchan,
 }
 
 /// What is measured of it.
@@ -61,6 +85,17 @@ impl Scale {
     pub(super) fn parts(&self) -> Vec<Part> {
         let asked_for = |part: &Part| self.stream_parts.is_empty() || self.stream_parts.contains(part);
         Part::value_variants().iter().copied().filter(asked_for).collect()
+    }
+
+    /// Which other server.
+    pub(super) fn peer(&self) -> Option<Peer> {
+        self.peer
+    }
+
+    /// What is measured beside each other: the bare loop first, tweet-listener last.
+    fn servers(&self) -> Vec<Kind> {
+        let peer = self.peer.map(|Peer::Nchan| Kind::Nchan);
+        [Some(Kind::Bare), peer, Some(Kind::Wall)].into_iter().flatten().collect()
     }
 
     fn many(&self) -> usize {

@@ -58,6 +58,9 @@ pub(super) struct Probe {
     pub(super) ended: u64,
     pub(super) resumes: bool,
     pub(super) refused: u64,
+    /// When streams ended that had begun, and when viewers had a first block.
+    pub(super) ends: Vec<Instant>,
+    pub(super) openings_at: Vec<Instant>,
     events: Vec<epoll::Event>,
 }
 
@@ -65,7 +68,6 @@ pub(super) struct Probe {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arrivals {
     pub(super) count: usize,
-    pub(super) first: Instant,
     pub(super) last: Instant,
 }
 
@@ -93,6 +95,8 @@ impl Probe {
             ended: 0,
             resumes: false,
             refused: 0,
+            ends: Vec::new(),
+            openings_at: Vec::new(),
             events: Vec::with_capacity(1024),
         })
     }
@@ -254,6 +258,9 @@ impl Probe {
             let len = match recv(socket, &mut buffer[..], RecvFlags::empty()) {
                 Ok((0, _)) | Err(Errno::CONNRESET) => {
                     self.ended += 1;
+                    if watcher.state == State::Open {
+                        self.ends.push(Instant::now());
+                    }
                     self.hang_up(index);
                     return Ok(());
                 }
@@ -271,7 +278,7 @@ impl Probe {
                         arrivals.count += 1;
                         arrivals.last = now;
                     }
-                    None => arrivals[conference].push(Arrivals { count: 1, first: now, last: now }),
+                    None => arrivals[conference].push(Arrivals { count: 1, last: now }),
                 }
                 if let Some(sent) = sent.get(at * series.conferences() + conference) {
                     let micros = u64::try_from((now.saturating_duration_since(*sent)).as_micros()).unwrap_or(u64::MAX);
@@ -282,6 +289,7 @@ impl Probe {
             if before == State::Asked && watcher.state == State::Open {
                 self.opening -= 1;
                 self.open += 1;
+                self.openings_at.push(now);
                 self.openings.saturating_record(u64::try_from((now - watcher.asked_at).as_micros())?.max(1));
             }
             // The socket was drained: what comes next is an event of its own.

@@ -118,7 +118,11 @@ impl Watcher {
             && let Some((head, len)) = if rest.starts_with(b"HTTP/") { Head::read(rest)? } else { None }
         {
             let kind = head.header("content-type").unwrap_or("(none)");
-            anyhow::ensure!(head.status == 200 && kind == "text/event-stream", "status {}, {kind}", head.status);
+            anyhow::ensure!(
+                head.status == 200 && kind.starts_with("text/event-stream"),
+                "status {}, {kind}",
+                head.status
+            );
             anyhow::ensure!(head.header("transfer-encoding").is_none(), "chunks are not what is measured here");
             rest = &rest[len..];
         }
@@ -170,6 +174,9 @@ impl Watcher {
                 anyhow::ensure!(!text.contains("event: reset"), "{text}");
                 if let Some(id) = id_of(block) {
                     self.id = (id.to_owned(), self.due);
+                }
+                // Ours begins with an id, nchan's with a comment.
+                if id_of(block).is_some() || text.starts_with(':') {
                     self.state = State::Open;
                 }
             }
