@@ -24,6 +24,12 @@ fn bad_configuration_is_one_line_and_exit_code_64() {
         ("LIVEWALL_IFTTT__ZONE", "Mars/Base", "ifttt.zone"),
         ("LIVEWALL_POSTS__HASHTAG", "rustconf", "hashtag"),
         ("LIVEWALL_KAFKA__PROPERTIES__ENABLE_IDEMPOTENCE", "false", "kafka.properties.enable.idempotence"),
+        (
+            "LIVEWALL_KAFKA__PROPERTIES__DELIVERY_REPORT_ONLY_ERROR",
+            "true",
+            "kafka.properties.delivery.report.only.error",
+        ),
+        ("LIVEWALL_KAFKA__DELIVERY_TIMEOUT_MS", "0", "kafka.delivery_timeout_ms"),
         ("LIVEWALL_HTTP__LISTEN", "0.0.0.0:0", "webhook.token"),
     ] {
         let output = run(&[], &[(variable, value)]);
