@@ -164,9 +164,9 @@ impl Services {
 
     /// In the order in which records go, so that what is still on its way arrives.
     async fn close(self) {
-        self.event_bridge.close();
-        self.likes.close();
-        self.streams_analytics.close();
+        self.event_bridge.close().await;
+        self.likes.close().await;
+        self.streams_analytics.close().await;
         self.tweet_listener.close().await;
     }
 }

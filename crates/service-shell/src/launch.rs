@@ -130,16 +130,21 @@ where
 {
     open_file_limit();
     let shutdown = Shutdown::new();
-    let outcome = actix_web::rt::System::new().block_on(async {
+    let system = actix_web::rt::System::new();
+    let (outcome, finished) = system.block_on(async {
         tokio::select! {
-            outcome = work(shutdown.clone()) => outcome,
+            outcome = work(shutdown.clone()) => (outcome, true),
             // Dropping the work is the point: whoever signals twice does not want to wait for it.
-            second = signals(shutdown.clone()) => match second {
+            second = signals(shutdown.clone()) => (match second {
                 Ok(()) => Err(anyhow::anyhow!("ended by a second signal, before everything was drained")),
                 Err(error) => Err(anyhow::anyhow!("cannot wait for signals: {error}")),
-            },
+            }, false),
         }
     });
+    if !finished {
+        // Its end would wait for the threads on which the work still blocks; they end with the process.
+        std::mem::forget(system);
+    }
     let outcome = match shutdown.failure() {
         Some(reason) => outcome.and_then(|()| Err(anyhow::anyhow!("{reason}"))),
         None => outcome,
