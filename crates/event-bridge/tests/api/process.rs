@@ -57,3 +57,17 @@ fn the_printed_configuration_masks_the_token() {
     assert_eq!(output.status.code(), Some(0));
     assert!(printed.contains("\"token\": \"***\"") && !printed.contains("hunter2"), "{printed}");
 }
+
+#[test]
+fn the_printed_configuration_tells_where_the_service_listens_when_nothing_says_it() {
+    for (args, variables, listen) in [
+        (["--print-config"].as_slice(), [("LIVEWALL_WEBHOOK__TOKEN", "hunter2")].as_slice(), "0.0.0.0:8081"),
+        (&["--print-config"], &[], "127.0.0.1:8081"),
+        (&["--print-config", "--allow-anonymous"], &[], "0.0.0.0:8081"),
+        (&["--print-config"], &[("LIVEWALL_HTTP__LISTEN", "127.0.0.1:9")], "127.0.0.1:9"),
+    ] {
+        let output = run(args, variables);
+        let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(printed["http"]["listen"], listen, "{args:?} {variables:?}");
+    }
+}
