@@ -146,11 +146,11 @@ impl Services {
     }
 
     fn health(&self, shutdown: &Shutdown) -> service_shell::Health {
-        self.event_bridge
-            .health(shutdown)
-            .join(self.likes.health(shutdown))
-            .join(self.streams_analytics.health(shutdown))
-            .join(self.tweet_listener.health(shutdown))
+        service_shell::Health::new(shutdown.clone())
+            .join(event_bridge::INFO.name, self.event_bridge.health(shutdown))
+            .join(likes::INFO.name, self.likes.health(shutdown))
+            .join(streams_analytics::INFO.name, self.streams_analytics.health(shutdown))
+            .join(tweet_listener::INFO.name, self.tweet_listener.health(shutdown))
     }
 
     fn routes(&self) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
