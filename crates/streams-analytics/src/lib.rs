@@ -187,6 +187,10 @@ fn describe_metrics() {
         "analytics_late_total",
         "Likes that a window or a tweet no longer takes: late, taken back after_close, of a closed tweet"
     );
+    describe_counter!(
+        "analytics_unreadable_records_total",
+        "Results that could not be read back, and are not answered with, by topic"
+    );
     describe_counter!("analytics_dead_letters_total", "Input records that could not be processed");
     describe_counter!("analytics_commits_total", "Transactions that were committed");
     describe_histogram!("analytics_commit_seconds", Unit::Seconds, "How long a transaction took, from begin to commit");
