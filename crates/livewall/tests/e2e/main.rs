@@ -14,6 +14,8 @@ mod curl;
 mod demo;
 mod journey;
 mod original_page;
+mod page;
+mod page_connection;
 mod poison;
 mod readme;
 mod replicas;
