@@ -33,7 +33,7 @@ impl Published {
 
 /// What became of one post of a batch.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged, rename_all_fields = "camelCase")]
+#[serde(untagged)]
 pub(crate) enum ItemResult {
     /// It stands on the topic.
     Published {
@@ -42,6 +42,8 @@ pub(crate) enum ItemResult {
         /// 200
         status: u16,
         /// Its id, as given or derived.
+        // `rename_all_fields` would not reach the schema.
+        #[serde(rename = "tweetId")]
         tweet_id: String,
         /// Its conference.
         conference: String,

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::{
     Config,
     answer::{BatchAnswer, ItemResult, Published},
+    conferences::Admission,
     error::Error,
     post::{Post, Refusal},
     publish::{Occasion, Publisher, count, observe},
@@ -65,20 +66,22 @@ impl Bridge {
     /// # Errors
     /// Where it breaks a rule, or was not acknowledged.
     pub(crate) async fn publish(&self, post: Post, occasion: Occasion) -> Result<Published, Error> {
-        let tweet = self.tweet(post, occasion)?;
+        let tweet = self.rules.tweet(post, occasion.now)?;
         let sending = self.publisher.open()?;
+        let admission = self.publisher.conferences().admit(&tweet.tag_filter)?;
         let began = Instant::now();
         let position = sending.publish(&tweet, occasion).await.inspect_err(|error| {
             tracing::warn!(trace_id = occasion.trace.trace_id(), "a post was not taken: {error}");
         })?;
+        admission.acknowledged();
         observe(began);
         Ok(Published::new(tweet.tweet_id, tweet.tag_filter, position))
     }
 
-    fn tweet(&self, post: Post, occasion: Occasion) -> Result<Tweet, InvalidField> {
+    fn admit(&self, post: Post, occasion: Occasion) -> Result<(Tweet, Admission<'_>), InvalidField> {
         let tweet = self.rules.tweet(post, occasion.now)?;
-        self.publisher.conferences().admit(&tweet.tag_filter)?;
-        Ok(tweet)
+        let admission = self.publisher.conferences().admit(&tweet.tag_filter)?;
+        Ok((tweet, admission))
     }
 
     /// Publishes several posts: all are handed over before the first acknowledgement is waited for.
@@ -94,11 +97,11 @@ impl Bridge {
         let sending = self.publisher.open().inspect_err(|error| count(error.outcome(), posts.len()))?;
         let mut items = Vec::with_capacity(posts.len());
         for post in posts {
-            let tweet = post.and_then(|post| Ok(self.tweet(post, occasion)?));
-            items.push(match tweet {
-                Ok(tweet) => {
+            let admitted = post.and_then(|post| Ok(self.admit(post, occasion)?));
+            items.push(match admitted {
+                Ok((tweet, admission)) => {
                     let delivery = sending.enqueue(&tweet, occasion).await;
-                    Item::Sent { tweet_id: tweet.tweet_id, conference: tweet.tag_filter, delivery }
+                    Item::Sent { tweet_id: tweet.tweet_id, conference: tweet.tag_filter, admission, delivery }
                 }
                 Err(refusal) => Item::Refused(refusal),
             });
@@ -137,8 +140,8 @@ impl Bridge {
 }
 
 /// One post of a batch, on its way.
-enum Item {
-    Sent { tweet_id: String, conference: String, delivery: Result<Delivery, SendError> },
+enum Item<'a> {
+    Sent { tweet_id: String, conference: String, admission: Admission<'a>, delivery: Result<Delivery, SendError> },
     Refused(Refusal),
 }
 
@@ -149,16 +152,54 @@ enum Outcome {
     Unsent(SendError),
 }
 
-impl Item {
+impl Item<'_> {
     async fn outcome(self) -> Outcome {
-        let (tweet_id, conference, delivery) = match self {
+        let (tweet_id, conference, admission, delivery) = match self {
             Self::Refused(refusal) => return Outcome::Refused(refusal),
             Self::Sent { delivery: Err(error), .. } => return Outcome::Unsent(error),
-            Self::Sent { tweet_id, conference, delivery: Ok(delivery) } => (tweet_id, conference, delivery),
+            Self::Sent { tweet_id, conference, admission, delivery: Ok(delivery) } => {
+                (tweet_id, conference, admission, delivery)
+            }
         };
         match delivery.await {
-            Ok(position) => Outcome::Published(Published::new(tweet_id, conference, position)),
+            Ok(position) => {
+                admission.acknowledged();
+                Outcome::Published(Published::new(tweet_id, conference, position))
+            }
             Err(error) => Outcome::Unsent(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use contracts::{Timestamp, TraceParent};
+    use kafka_client::KafkaConfig;
+    use service_shell::Shutdown;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_post_that_is_refused_for_want_of_a_broker_makes_no_conference() {
+        let closed = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
+        let kafka = KafkaConfig { brokers: closed.to_string(), ..KafkaConfig::default() };
+        let config = Config { kafka, ..Config::default() };
+        let shutdown = Shutdown::new();
+        let publisher = Arc::new(Publisher::start(&config, &shutdown).expect("a configuration"));
+        let bridge = Bridge::new(&config, Arc::clone(&publisher)).expect("a configuration");
+        let occasion = Occasion { trace: TraceParent::start(), now: Timestamp::from_millis(0) };
+        for n in 0..=crate::conferences::MAX_CONFERENCES {
+            let post = Post {
+                text: Some("hi".into()),
+                author: Some("ferris".into()),
+                tag_filter: Some(format!("c{n}")),
+                ..Post::default()
+            };
+            let refused = bridge.publish(post, occasion).await.expect_err("no broker");
+            assert!(matches!(refused, Error::Unavailable(_)), "{n}: {refused}");
+        }
+        shutdown.close_clients();
     }
 }

@@ -54,8 +54,14 @@ pub(crate) fn from_json(body: &str, zone: &TimeZone) -> Result<Post, Refusal> {
 /// Reads a body with `Content-Type: application/x-www-form-urlencoded`.
 ///
 /// # Errors
-/// Names the field that is wrong.
+/// Where escapes stand for no UTF-8, or names the field that is wrong.
 pub(crate) fn from_form(body: &str, zone: &TimeZone) -> Result<Post, Refusal> {
+    // The parser would put U+FFFD in their place, and the text would be on the wall without what it said.
+    if let Some(at) = no_character(body) {
+        return Err(Refusal::Unreadable(
+            format!("is not UTF-8 once its escapes are resolved: what stands at byte {at} begins no character").into(),
+        ));
+    }
     let mut applet = Applet::default();
     for (name, value) in form_urlencoded::parse(with_whole_entities(body).as_bytes()) {
         applet.put(&name, &value);
@@ -83,6 +89,31 @@ fn with_whole_entities(form: &str) -> Cow<'_, str> {
         whole.push_str(field);
     }
     whole.into()
+}
+
+/// Where in `form` something stands that is no UTF-8 once its `%` escapes are resolved. `&` and `=` are characters of
+/// their own in any case, so that fields need not be taken apart.
+fn no_character(form: &str) -> Option<usize> {
+    let digit =
+        |at: usize| char::from(*form.as_bytes().get(at)?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut resolved = Vec::with_capacity(form.len());
+    let mut places = Vec::with_capacity(form.len());
+    let mut at = 0;
+    while let Some(&byte) = form.as_bytes().get(at) {
+        places.push(at);
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                resolved.push(high << 4 | low);
+                at += 3;
+            }
+            _ => {
+                resolved.push(byte);
+                at += 1;
+            }
+        }
+    }
+    let valid = std::str::from_utf8(&resolved).err()?.valid_up_to();
+    places.get(valid).copied()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -260,6 +291,25 @@ mod tests {
              &LinkToTweet=http://twitter.com/ferris/status/853935915714138112",
         ] {
             assert_eq!(form(body), tweet(), "{body}");
+        }
+    }
+
+    #[test]
+    fn escapes_in_a_form_that_are_no_utf8_are_refused_with_their_place() {
+        for (body, at) in [
+            ("text=caf%E9&userName=ferris", 8),
+            ("text=hi&userName=%FF", 17),
+            ("text=%C3&userName=%A9", 5),
+            ("text=%c3%a9%F0%9F%A6", 11),
+            ("%FF=hi", 0),
+        ] {
+            let refused = from_form(body, &TimeZone::UTC).expect_err(body).to_string();
+            assert!(refused.contains(&format!("at byte {at} ")), "{body}: {refused}");
+        }
+        for (body, text) in
+            [("text=100%", "100%"), ("text=%zz+%2", "%zz %2"), ("text=%EF%BF%BD+%C3%A9+é", "\u{fffd} é é")]
+        {
+            assert_eq!(form(body).text.as_deref(), Some(text), "{body}");
         }
     }
 

@@ -49,7 +49,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let service = EventBridge::start(&config, &shutdown)?;
     serve(listener, &config.http, service.health(&shutdown), shutdown.clone(), service.routes()).await?;
     shutdown.close_clients();
-    service.close();
+    service.close().await;
     Ok(())
 }
 
@@ -85,7 +85,9 @@ impl EventBridge {
     }
 
     /// Waits, within a bound, until what was handed to Kafka is acknowledged. To be called when no request is left.
-    pub fn close(&self) {
-        self.publisher.close();
+    pub async fn close(self) {
+        let publisher = self.publisher;
+        // On another thread: this one has to hear of a second signal.
+        let _ = web::block(move || publisher.close()).await;
     }
 }

@@ -41,6 +41,6 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let service = Likes::start(&config, &shutdown)?;
     serve(listener, &config.http, service.health(&shutdown), shutdown.clone(), service.routes()).await?;
     shutdown.close_clients();
-    service.close();
+    service.close().await;
     Ok(())
 }

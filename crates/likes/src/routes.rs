@@ -207,6 +207,7 @@ pub(crate) async fn delete_like(
         (status = 200, description = "All in-sync replicas have it", body = LikeAnswer, headers(("Set-Cookie" = String, description = "For new visitors"))),
         (status = 400, description = "The body is no JSON object, or a field is outside its rule; the problem names it", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "There is no such tweet, or not in this conference", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not arrive in time", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "The body is not application/json", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "As for PUT", body = ProblemBody, content_type = "application/problem+json")

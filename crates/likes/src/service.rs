@@ -51,7 +51,9 @@ impl Likes {
     }
 
     /// Waits, within a bound, until what was handed to Kafka is acknowledged. To be called when no request is left.
-    pub fn close(&self) {
-        self.publisher.close();
+    pub async fn close(self) {
+        let publisher = self.publisher;
+        // On another thread: this one has to hear of a second signal.
+        let _ = web::block(move || publisher.close()).await;
     }
 }

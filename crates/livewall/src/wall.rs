@@ -146,11 +146,11 @@ impl Services {
     }
 
     fn health(&self, shutdown: &Shutdown) -> service_shell::Health {
-        self.event_bridge
-            .health(shutdown)
-            .join(self.likes.health(shutdown))
-            .join(self.streams_analytics.health(shutdown))
-            .join(self.tweet_listener.health(shutdown))
+        service_shell::Health::new(shutdown.clone())
+            .join(event_bridge::INFO.name, self.event_bridge.health(shutdown))
+            .join(likes::INFO.name, self.likes.health(shutdown))
+            .join(streams_analytics::INFO.name, self.streams_analytics.health(shutdown))
+            .join(tweet_listener::INFO.name, self.tweet_listener.health(shutdown))
     }
 
     fn routes(&self) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
@@ -164,9 +164,9 @@ impl Services {
 
     /// In the order in which records go, so that what is still on its way arrives.
     async fn close(self) {
-        self.event_bridge.close();
-        self.likes.close();
-        self.streams_analytics.close();
+        self.event_bridge.close().await;
+        self.likes.close().await;
+        self.streams_analytics.close().await;
         self.tweet_listener.close().await;
     }
 }

@@ -11,7 +11,12 @@ pub struct CommonArgs {
     /// Print the configuration in force, secrets masked, and end
     #[arg(long)]
     pub print_config: bool,
+}
+
+/// Options of a service that has a secret.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct SecretArgs {
     /// Listen on other addresses than loopback although the service's secret is not set
     #[arg(long)]
-    pub allow_anonymous: bool,
+    pub(crate) allow_anonymous: bool,
 }

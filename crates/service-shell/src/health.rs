@@ -1,6 +1,6 @@
 //! Liveness and readiness.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ type Check = dyn Fn() -> Result<(), String> + Send + Sync;
 /// and no shutdown has begun.
 #[derive(Clone)]
 pub struct Health {
-    checks: Arc<Vec<(&'static str, Box<Check>)>>,
+    checks: Arc<Vec<(Cow<'static, str>, Box<Check>)>>,
     shutdown: Shutdown,
 }
 
@@ -33,17 +33,22 @@ impl Health {
     ///
     /// # Panics
     /// Where a clone is in use already.
-    pub fn with(mut self, name: &'static str, check: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
-        Arc::get_mut(&mut self.checks).expect("checks are added before health is shared").push((name, Box::new(check)));
+    pub fn with(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        let checks = Arc::get_mut(&mut self.checks).expect("checks are added before health is shared");
+        checks.push((name.into(), Box::new(check)));
         self
     }
 
-    /// Takes over the checks of another part of the same process.
-    pub fn join(self, other: Self) -> Self {
-        let checks = Arc::clone(&other.checks);
-        (0..checks.len()).fold(self, |health, at| {
-            let checks = Arc::clone(&checks);
-            health.with(other.checks[at].0, move || checks[at].1())
+    /// Takes over the checks of `part` of the same process; they are called `part/name`, since several parts may have one
+    /// of the same name.
+    pub fn join(self, part: &str, other: Self) -> Self {
+        (0..other.checks.len()).fold(self, |health, at| {
+            let checks = Arc::clone(&other.checks);
+            health.with(format!("{part}/{}", checks[at].0), move || checks[at].1())
         })
     }
 
@@ -51,9 +56,9 @@ impl Health {
     ///
     /// # Errors
     /// Each check that does not, with its reason.
-    pub fn ready(&self) -> Result<(), Vec<(&'static str, String)>> {
+    pub fn ready(&self) -> Result<(), Vec<(&str, String)>> {
         let mut failed: Vec<_> =
-            self.checks.iter().filter_map(|(name, check)| check().err().map(|reason| (*name, reason))).collect();
+            self.checks.iter().filter_map(|(name, check)| check().err().map(|reason| (&**name, reason))).collect();
         if self.shutdown.has_begun() {
             failed.push(("shutdown", "draining".to_owned()));
         }
@@ -76,5 +81,24 @@ impl Health {
                 HttpResponse::ServiceUnavailable().json(json!({"status": "not ready", "checks": checks}))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::MessageBody as _;
+
+    use super::*;
+
+    #[test]
+    fn checks_of_the_same_name_in_several_parts_are_told_apart() {
+        let part = |reason: &'static str| Health::new(Shutdown::new()).with("broker", move || Err(reason.to_owned()));
+        let whole =
+            Health::new(Shutdown::new()).join("likes", part("no answer")).join("event-bridge", part("no topic"));
+        let answer = whole.answer();
+        assert_eq!(answer.status(), 503);
+        let body = answer.into_body().try_into_bytes().expect("at hand");
+        let body: Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(body["checks"], json!({"likes/broker": "no answer", "event-bridge/broker": "no topic"}));
     }
 }

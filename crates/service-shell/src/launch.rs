@@ -9,7 +9,9 @@ use std::{
 
 use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 
-use crate::{BadConfig, CommonArgs, ServiceConfig, Shutdown, load, shutdown::signals, start_telemetry};
+use crate::{
+    BadConfig, CommonArgs, ServiceConfig, Shutdown, cli::SecretArgs, load, shutdown::signals, start_telemetry,
+};
 
 /// `EX_USAGE` of sysexits.h: the command line or configuration cannot be used.
 const EXIT_USAGE: u8 = 64;
@@ -38,7 +40,7 @@ where
     C: ServiceConfig,
     F: Future<Output = anyhow::Result<()>>,
 {
-    match prepare(info, command(info)) {
+    match prepare(info, command::<C>(info)) {
         Ok(Prepared { config, address, .. }) => serve_on(info, config, address, run),
         Err(code) => code,
     }
@@ -57,7 +59,7 @@ where
     F: Future<Output = anyhow::Result<()>>,
     G: Future<Output = anyhow::Result<()>>,
 {
-    match prepare(info, command(info).subcommand(tool)) {
+    match prepare(info, command::<C>(info).subcommand(tool)) {
         Ok(Prepared { config, address, asked: None }) => serve_on(info, config, address, run),
         Ok(Prepared { config, asked: Some(asked), .. }) => {
             exit_code(info.name, async |shutdown| work(config, asked, shutdown).await)
@@ -66,14 +68,20 @@ where
     }
 }
 
-fn command(info: ServiceInfo) -> Command {
+/// Whether the service has a secret: without configuration it is missing then.
+fn has_secret<C: ServiceConfig>() -> bool {
+    C::default().missing_secret().is_some()
+}
+
+fn command<C: ServiceConfig>(info: ServiceInfo) -> Command {
     let command = Command::new(info.name).about(info.about).version(info.version).after_help(format!(
         "Configuration: defaults, then config/{}.toml, then the environment (LIVEWALL_HTTP__LISTEN sets http.listen,\n\
          LIVEWALL_KAFKA__BROKERS sets kafka.brokers, a variable that ends in _FILE names a file with the value).\n\
          --print-config shows every option with the value in force.",
         info.name
     ));
-    CommonArgs::augment_args(command)
+    let command = CommonArgs::augment_args(command);
+    if has_secret::<C>() { SecretArgs::augment_args(command) } else { command }
 }
 
 /// What a command line and a configuration come to.
@@ -92,19 +100,27 @@ fn prepare<C: ServiceConfig>(info: ServiceInfo, command: Command) -> Result<Prep
     })?;
     let asked = matches.remove_subcommand().map(|(_, asked)| asked);
     let args = CommonArgs::from_arg_matches(&matches).expect("the matches are those of these arguments");
+    let allow_anonymous = has_secret::<C>()
+        && SecretArgs::from_arg_matches(&matches).expect("the matches are those of these arguments").allow_anonymous;
     let prepared = load::<C>(info.name, args.config.as_deref(), env::vars()).and_then(|config| {
         // A tool listens nowhere.
-        let address = config.listen_address(info.default_port, args.allow_anonymous || asked.is_some())?;
+        let address = config.listen_address(info.default_port, allow_anonymous || asked.is_some())?;
         start_telemetry(config.log())?;
         Ok((config, address))
     });
     let (config, address) = prepared.map_err(|bad| usage(info.name, &bad))?;
     if args.print_config {
-        let shown = serde_json::to_string_pretty(&config).expect("configurations serialize");
-        println!("{shown}");
+        println!("{:#}", in_force(&config, address));
         return Err(ExitCode::SUCCESS);
     }
     Ok(Prepared { config, address, asked })
+}
+
+/// The configuration with what was not given filled in.
+fn in_force(config: &impl ServiceConfig, address: SocketAddr) -> serde_json::Value {
+    let mut shown = serde_json::to_value(config).expect("configurations serialize");
+    shown["http"]["listen"] = address.to_string().into();
+    shown
 }
 
 fn serve_on<C, F>(
@@ -130,16 +146,21 @@ where
 {
     open_file_limit();
     let shutdown = Shutdown::new();
-    let outcome = actix_web::rt::System::new().block_on(async {
+    let system = actix_web::rt::System::new();
+    let (outcome, finished) = system.block_on(async {
         tokio::select! {
-            outcome = work(shutdown.clone()) => outcome,
+            outcome = work(shutdown.clone()) => (outcome, true),
             // Dropping the work is the point: whoever signals twice does not want to wait for it.
-            second = signals(shutdown.clone()) => match second {
+            second = signals(shutdown.clone()) => (match second {
                 Ok(()) => Err(anyhow::anyhow!("ended by a second signal, before everything was drained")),
                 Err(error) => Err(anyhow::anyhow!("cannot wait for signals: {error}")),
-            },
+            }, false),
         }
     });
+    if !finished {
+        // Its end would wait for the threads on which the work still blocks; they end with the process.
+        std::mem::forget(system);
+    }
     let outcome = match shutdown.failure() {
         Some(reason) => outcome.and_then(|()| Err(anyhow::anyhow!("{reason}"))),
         None => outcome,
@@ -188,4 +209,51 @@ pub fn open_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::{HttpConfig, LogConfig};
+
+    #[derive(Debug, Default, Deserialize, Serialize)]
+    struct Sample<const SECRET: bool> {
+        http: HttpConfig,
+        log: LogConfig,
+    }
+
+    impl<const SECRET: bool> ServiceConfig for Sample<SECRET> {
+        fn http(&self) -> &HttpConfig {
+            &self.http
+        }
+
+        fn log(&self) -> &LogConfig {
+            &self.log
+        }
+
+        fn check(&self) -> Result<(), BadConfig> {
+            Ok(())
+        }
+
+        fn missing_secret(&self) -> Option<&'static str> {
+            SECRET.then_some("a secret")
+        }
+    }
+
+    const INFO: ServiceInfo = ServiceInfo { name: "sample", about: "A sample.", version: "1", default_port: 8090 };
+
+    #[test]
+    fn only_a_service_that_has_a_secret_can_be_told_to_do_without() {
+        let line = ["sample", "--allow-anonymous"];
+        assert!(command::<Sample<true>>(INFO).try_get_matches_from(line).is_ok());
+        assert!(command::<Sample<false>>(INFO).try_get_matches_from(line).is_err());
+    }
+
+    #[test]
+    fn the_address_in_force_is_shown() {
+        let shown = in_force(&Sample::<false>::default(), SocketAddr::from(([0, 0, 0, 0], 8090)));
+        assert_eq!(shown["http"]["listen"], "0.0.0.0:8090");
+    }
 }

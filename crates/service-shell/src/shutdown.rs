@@ -51,11 +51,13 @@ impl Shutdown {
 
     /// No request or stream is left: Kafka clients may close.
     pub fn close_clients(&self) {
+        tracing::info!("closing Kafka clients");
         self.clients.cancel();
     }
 }
 
-/// Waits for SIGTERM or SIGINT, `begin`s the shutdown, and then returns at the second signal.
+/// Waits for SIGTERM or SIGINT, `begin`s the shutdown, and then returns at the second signal. Whoever blocks the thread of
+/// this future meanwhile keeps the second signal from being heard.
 ///
 /// # Errors
 /// Where the handlers cannot be installed.

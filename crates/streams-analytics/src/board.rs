@@ -70,7 +70,7 @@ impl Board {
                 Ok(value) => put(&mut self.write(), json, value),
                 Err(fault) => {
                     let topic = R::TOPIC.name();
-                    metrics::counter!("unreadable_records_total", "topic" => topic).increment(1);
+                    metrics::counter!("analytics_unreadable_records_total", "topic" => topic).increment(1);
                     tracing::warn!(topic, partition, offset, "unreadable result: {fault}");
                 }
             },

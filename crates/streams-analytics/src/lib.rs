@@ -69,7 +69,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let service = StreamsAnalytics::start(&config, &shutdown)?;
     serve(listener, &config.http, service.health(&shutdown), shutdown.clone(), service.routes()).await?;
     shutdown.close_clients();
-    service.close();
+    service.close().await;
     Ok(())
 }
 
@@ -131,15 +131,12 @@ impl StreamsAnalytics {
     }
 
     /// Waits, within a bound, until the tasks have committed and closed. To be called after `close_clients`.
-    pub fn close(&self) {
-        let Some(threads) = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        match threads.ended.recv_timeout(LAST_COMMIT) {
-            Err(mpsc::RecvTimeoutError::Timeout) => tracing::warn!("the last commit did not end in time"),
-            Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => {
-                let _ = threads.tasks.join();
-            }
+    pub async fn close(self) {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(threads) = threads {
+            // On another thread: this one has to hear of a second signal.
+            let _ = web::block(move || threads.close()).await;
         }
-        threads.readers.into_iter().for_each(BroadcastReader::join);
     }
 }
 
@@ -171,6 +168,16 @@ impl Threads {
         })?;
         Ok(Self { tasks, ended, readers })
     }
+
+    fn close(self) {
+        match self.ended.recv_timeout(LAST_COMMIT) {
+            Err(mpsc::RecvTimeoutError::Timeout) => tracing::warn!("the last commit did not end in time"),
+            Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => {
+                let _ = self.tasks.join();
+            }
+        }
+        self.readers.into_iter().for_each(BroadcastReader::join);
+    }
 }
 
 fn describe_metrics() {
@@ -179,6 +186,10 @@ fn describe_metrics() {
     describe_counter!(
         "analytics_late_total",
         "Likes that a window or a tweet no longer takes: late, taken back after_close, of a closed tweet"
+    );
+    describe_counter!(
+        "analytics_unreadable_records_total",
+        "Results that could not be read back, and are not answered with, by topic"
     );
     describe_counter!("analytics_dead_letters_total", "Input records that could not be processed");
     describe_counter!("analytics_commits_total", "Transactions that were committed");

@@ -4,6 +4,7 @@
 mod app;
 mod broker;
 mod ifttt;
+mod limits;
 mod process;
 mod refusals;
 mod topic;

@@ -25,6 +25,15 @@ async fn a_body_that_cannot_be_read_is_refused_with_the_reason() {
         ),
         (app.post(TWEETS, JSON, "17"), 400, "the body is not a JSON object but a number"),
         (app.post(TWEETS, JSON, vec![b'{', 0xff]), 400, "the body is not UTF-8: byte 1 begins no character"),
+        (
+            app.post(
+                "/eventBridge/ifttt-tweet",
+                "application/x-www-form-urlencoded",
+                "text=caf%E9&userName=ferris&tagFilter=rustconf",
+            ),
+            400,
+            "the body is not UTF-8 once its escapes are resolved: what stands at byte 8 begins no character",
+        ),
         (app.post(TWEETS, JSON, ""), 400, "the body has no post in it"),
         (app.post(TWEETS, JSON, "[]"), 400, "the body has no post in it"),
         (app.post(TWEETS, "application/x-ndjson", "\n\n"), 400, "the body has no post in it"),

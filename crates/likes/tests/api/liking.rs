@@ -157,5 +157,10 @@ async fn an_unreadable_record_among_the_tweets_is_skipped_and_counted() {
             && metrics.lines().any(|line| line.starts_with("likes_known_tweets "))
     };
     eventually("the metrics tell", counted).await;
+    let metrics = service.get("/metrics").await.text;
+    for name in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+        assert!(metrics.contains(&format!("# HELP {name} ")), "{name} has no help:\n{metrics}");
+        assert!(["likes_", "http_"].iter().any(|part| name.starts_with(part)), "{name} is of no service");
+    }
     service.stop().await;
 }

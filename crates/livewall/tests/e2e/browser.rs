@@ -33,10 +33,19 @@ pub struct Browser {
 impl Browser {
     /// Opens `url`.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
+        Self::open_as(url, &[], json!({})).await
+    }
+
+    /// Opens `url` with `more` flags, and with `emulation` (chromedriver's `mobileEmulation`) where that is not empty.
+    pub async fn open_as(url: &str, more: &[&str], emulation: Value) -> anyhow::Result<Self> {
         let profile = tempfile::Builder::new().prefix("livewall-chromium-").tempdir()?;
         let mut flags: Vec<String> = FLAGS.map(str::to_owned).into();
         flags.push(format!("--user-data-dir={}", profile.path().display()));
-        let options = json!({ "binary": chromium()?, "args": flags });
+        flags.extend(more.iter().map(|flag| (*flag).to_owned()));
+        let mut options = json!({ "binary": chromium()?, "args": flags });
+        if emulation.as_object().is_some_and(|emulation| !emulation.is_empty()) {
+            options["mobileEmulation"] = emulation;
+        }
         let capabilities = serde_json::Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
@@ -78,6 +87,21 @@ impl Browser {
     pub async fn click(&self, selector: &str) -> anyhow::Result<()> {
         self.client.find(Locator::Css(selector)).await?.click().await?;
         Ok(())
+    }
+
+    /// Presses keys, as a person does, wherever the focus is.
+    pub async fn press(&self, keys: &str) -> anyhow::Result<()> {
+        Ok(self.client.active_element().await?.send_keys(keys).await?)
+    }
+
+    /// Loads the page again.
+    pub async fn reload(&self) -> anyhow::Result<()> {
+        Ok(self.client.refresh().await?)
+    }
+
+    /// Goes back, as by the browser's button.
+    pub async fn back(&self) -> anyhow::Result<()> {
+        Ok(self.client.back().await?)
     }
 
     /// Ends the browser.

@@ -73,7 +73,8 @@ async fn an_unreadable_record_on_any_topic_is_skipped_by_all() -> anyhow::Result
 fn poison(stage: &Stage) -> anyhow::Result<()> {
     let producer = BareProducer::new(&stage.broker.config())?;
     let mut sent = 0;
-    for topic in [Topic::Tweets, Topic::TweetLikes, Topic::TweetLikeCounts, Topic::TweetAnalytics] {
+    let topics = [Topic::Tweets, Topic::TweetLikes, Topic::TweetLikeCounts, Topic::TweetAnalytics, Topic::TweetWindows];
+    for topic in topics {
         for partition in 0..PARTITIONS {
             for (key, value) in UNREADABLE {
                 let topic = topic.with_prefix(stage.prefix());

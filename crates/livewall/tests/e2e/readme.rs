@@ -2,7 +2,11 @@
 
 use std::process::Stdio;
 
-use load_test::stage::root;
+use load_test::{
+    Request,
+    stage::{root, until},
+};
+use serde_json::json;
 use tokio::process::Command;
 
 use crate::wall::wall;
@@ -46,6 +50,21 @@ async fn the_readmes_examples_work() -> anyhow::Result<()> {
         .await?;
     let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}\n{script}\nsaid:\n{said}\n{complained}", output.status);
+    // Each came with its answer: an exit status alone would not tell an empty stream.
+    let lines = |start: &str| said.lines().filter(|line| line.starts_with(start)).count();
+    assert!(lines("id: ") > 0, "no id of the stream:\n{said}");
+    for words in ["\"tweetId\":\"readme-1\"", "Hello wall", "Fish & chips at #rustconf", "\"nrs\":"] {
+        assert!(said.contains(words), "no {words}:\n{said}");
+    }
+    let frames: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("data:")).collect();
+    assert!(frames.iter().any(|frame| frame.contains("\"tweetAnalytics\"")), "the stream brought no totals:\n{said}");
+    until("both posts counted, and the like taken back", async || {
+        let analytics = Request::get("/analytics/rustconf").send(stage.origin()).await?.json();
+        let sums = (&analytics["tweetCount"], &analytics["authorCount"], &analytics["likeCount"]);
+        anyhow::ensure!(sums == (&json!(2), &json!(2), &json!(0)), "{analytics}");
+        Ok(())
+    })
+    .await?;
     Ok(())
 }
 

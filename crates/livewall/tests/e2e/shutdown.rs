@@ -1,10 +1,15 @@
 //! SIGTERM.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use load_test::{
-    Viewer,
-    stage::{Broker, Plan, Process, Stage},
+    Request, Viewer,
+    stage::{Broker, Plan, Process, Replicas, Stage},
+};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
 };
 
 use crate::wall::{plan, unique};
@@ -61,6 +66,46 @@ async fn a_second_sigterm_ends_at_once() -> anyhow::Result<()> {
     let log = process.log();
     assert!(log.lines().last().is_some_and(|line| line.contains("second signal")), "{log}");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_sigterm_is_heard_while_kafka_clients_close() -> anyhow::Result<()> {
+    let services = &["event-bridge", "likes", "streams-analytics"];
+    let mut stage = Stage::start(Broker::own().await?, Plan { replicas: 1, services, origin: false, ..plan() }).await?;
+    let id = unique("second");
+    let post = Request::new("POST", "/eventBridge/tweets").header("X-Webhook-Token", stage.token()).body(
+        "application/json",
+        json!({"tweetId": id, "text": "hi", "author": "ferris", "tagFilter": id}).to_string(),
+    );
+    let like = Request::new("POST", "/likes").body("application/json", json!({"tweetId": id}).to_string());
+    let (event_bridge, likes) = (stage.event_bridge.addresses()[0], stage.likes.addresses()[0]);
+    assert_eq!(post.clone().send(event_bridge).await?.head.status, 200);
+    assert_eq!(like.clone().send(likes).await?.head.status, 200);
+    stage.streams_analytics.processes_mut()[0].answers(&format!("/analytics/{id}"), 200).await?;
+
+    stage.broker.pause().await?;
+    // These wait for acknowledgements that do not come.
+    let _callers = (begin(&post, event_bridge).await?, begin(&like, likes).await?);
+    for process in stage.services_mut().into_iter().flat_map(Replicas::processes_mut) {
+        process.signal_term();
+        until_it_says(process, "closing Kafka clients").await?;
+        let ended = process.terminate().await?;
+        let log = process.log();
+        assert_eq!(ended.status.code(), Some(1), "{}: {:?}: {log}", process.name(), ended.status);
+        assert!(log.lines().last().is_some_and(|line| line.contains("second signal")), "{log}");
+        assert!(ended.took < Duration::from_secs(3), "{}: {:?}", process.name(), ended.took);
+    }
+    Ok(())
+}
+
+/// Sends a request; returns when it is being worked on.
+async fn begin(request: &Request, address: SocketAddr) -> anyhow::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(&request.clone().header("Expect", "100-continue").to_bytes()).await?;
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await?;
+    anyhow::ensure!(&answer == b"HTTP/1.1 100", "{}", String::from_utf8_lossy(&answer));
+    Ok(stream)
 }
 
 async fn until_it_says(process: &Process, words: &str) -> anyhow::Result<()> {

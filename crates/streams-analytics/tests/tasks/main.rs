@@ -190,6 +190,14 @@ fn what_operation_needs_to_know_is_in_the_metrics() {
             && lag.len() == 8
             && lag.iter().all(|records| *records < 0.5)
     });
+    // A result that somebody else has put there.
+    wall.poison(Topic::TweetAnalytics, 0, b"{not json");
+    within("analytics_unreadable_records_total", 1.0..=1.0);
+    let text = service.text("/metrics").unwrap();
+    for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+        assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help:\n{text}");
+        assert!(["analytics_", "http_"].iter().any(|part| name.starts_with(part)), "{name} is of no service");
+    }
 }
 
 #[test]
