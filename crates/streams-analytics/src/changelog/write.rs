@@ -48,6 +48,8 @@ pub fn write(
         likes_offset: inputs.likes,
         windowing: store.windowing.to_string(),
         follows: last.map_or(0, |last| last.restore_to),
+        round_from: rounds.began(),
+        next_shard: u32::try_from(slices.next).expect("at most SHARDS"),
     };
     let first_slice = packs.len();
     let mut records = packs;

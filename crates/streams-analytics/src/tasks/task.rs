@@ -60,7 +60,7 @@ impl Task {
         Self {
             partition,
             store: restored.store,
-            rounds: Rounds::new(restored.restore_from),
+            rounds: restored.rounds,
             committed: restored.position,
             base,
             next: base,

@@ -53,6 +53,14 @@ fn a_state_of_many_shards_and_records_survives_every_restart() {
     assert_eq!(last.published, oracle::answer(&log.setting, &log.lines, LISTED));
 }
 
+#[test]
+fn the_changelog_can_be_cut_though_no_life_lasts_for_a_round() {
+    let log = logs::large_log(3_000);
+    // Some hundred bytes of slices in each, of a state of some ten thousand.
+    let steps = [Step::Process(3), Step::Commit, Step::Restart].repeat(600);
+    assert!(run::needed_from(&log, &steps) > 0);
+}
+
 /// Without this, a change of the logs could make the properties true of nothing.
 #[test]
 fn the_random_logs_meet_every_case_often() {
