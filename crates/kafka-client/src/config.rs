@@ -134,6 +134,11 @@ impl KafkaConfig {
         Duration::from_millis(self.delivery_timeout_ms)
     }
 
+    /// What one of librdkafka's properties is set to.
+    pub fn property(&self, name: &str) -> Option<String> {
+        self.properties().find(|(property, _)| property == name).map(|(_, value)| value)
+    }
+
     fn properties(&self) -> impl Iterator<Item = (String, String)> + '_ {
         // No librdkafka property that may be set has an underscore in its name, so environment variables can use it.
         self.properties.iter().map(|(name, value)| (name.to_ascii_lowercase().replace('_', "."), value.clone()))

@@ -129,10 +129,13 @@ fn any_line(scale: i64) -> impl Strategy<Value = (i64, Clock, Line)> {
 fn any_post() -> impl Strategy<Value = Says> {
     let author = prop::sample::select(vec!["ann", "Ann", "bob", "", "a/b"]);
     let hashtag = prop::sample::select(vec!["rust", "Rust", "RUST", "", "kafka", "été", "ÉTÉ", "B", "z"]);
+    // The first hundred characters count.
+    let long = ("É{100}", "[xy]").prop_map(|(same, rest)| same + &rest);
+    let hashtag = prop_oneof![20 => hashtag.prop_map(str::to_owned), 1 => long];
     (author, "[a-z &<\"]{0,12}", hashtag).prop_map(|(author, text, hashtag)| Says::Posted {
         author: author.into(),
         text,
-        hashtag: hashtag.into(),
+        hashtag,
     })
 }
 
