@@ -125,18 +125,22 @@ pub async fn verify_topics(
 /// Where the cluster cannot be asked.
 pub async fn topic_settings(config: &KafkaConfig, name: &str) -> Result<Option<BTreeMap<String, String>>, KafkaError> {
     let admin: AdminClient<Logged> = config.client().create_with_context(Logged)?;
-    settings_of(&admin, name).await
+    settings_of(&admin, name, PATIENCE).await
 }
 
-async fn settings_of(admin: &AdminClient<Logged>, name: &str) -> Result<Option<BTreeMap<String, String>>, KafkaError> {
-    let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+pub(crate) async fn settings_of(
+    admin: &AdminClient<Logged>,
+    name: &str,
+    patience: Duration,
+) -> Result<Option<BTreeMap<String, String>>, KafkaError> {
+    let options = AdminOptions::new().request_timeout(Some(patience));
     let described = admin.describe_configs(&[ResourceSpecifier::Topic(name)], &options).await?;
     let Some(Ok(resource)) = described.into_iter().next() else { return Ok(None) };
     Ok(Some(resource.entries.into_iter().map(|entry| (entry.name, entry.value.unwrap_or_default())).collect()))
 }
 
 async fn differing_settings(admin: &AdminClient<Logged>, name: &str, topic: Topic) -> Result<Vec<String>, KafkaError> {
-    let Some(entries) = settings_of(admin, name).await? else {
+    let Some(entries) = settings_of(admin, name, PATIENCE).await? else {
         return Ok(vec![format!("{name}: its settings cannot be read")]);
     };
     let differing = topic.spec().settings().into_iter().filter_map(|(setting, expected)| {

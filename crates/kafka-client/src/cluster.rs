@@ -7,15 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contracts::Topic;
+use contracts::{TimestampType, Topic};
 use rdkafka::{
+    admin::AdminClient,
     consumer::{BaseConsumer, Consumer as _},
     error::RDKafkaErrorCode,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{KafkaConfig, KafkaError, bootstrap::Bootstrap, logging::Logged};
+use crate::{EmbeddedBroker, KafkaConfig, KafkaError, admin::settings_of, bootstrap::Bootstrap, logging::Logged};
 
 /// How often metadata is asked for: the heartbeat that readiness goes by.
 const HEARTBEAT: Duration = Duration::from_secs(2);
@@ -46,6 +47,8 @@ pub enum ClusterState {
     Forbidden(Vec<String>),
     /// The topics differ in partitions: each with its count.
     PartitionsDiffer(Vec<(String, i32)>),
+    /// Records of these topics carry their producers' times; event time needs the broker's, too.
+    ProducersTimes(Vec<String>),
     /// The partition count is no longer the one that this process started with.
     PartitionsChanged {
         /// At start.
@@ -71,6 +74,12 @@ impl fmt::Display for ClusterState {
                 topics.iter().try_for_each(|(topic, count)| write!(f, " {topic} has {count}"))?;
                 f.write_str("; all topics of a prefix need the same number")
             }
+            Self::ProducersTimes(topics) => write!(
+                f,
+                "records of {} carry their producers' times, not the broker's; set their message.timestamp.type to \
+                 LogAppendTime",
+                topics.join(", ")
+            ),
             Self::PartitionsChanged { before, now } => write!(
                 f,
                 "the partition count changed from {before} to {now}; it is fixed for the life of a prefix, more partitions need a new one"
@@ -101,12 +110,14 @@ impl ClusterWatch {
         // A consumer never creates topics by asking for them, whatever the broker allows.
         client.set("allow.auto.create.topics", "false").set("topic.metadata.refresh.interval.ms", "-1");
         let client: BaseConsumer<Logged> = client.create_with_context(Logged)?;
+        let stamped = topics.iter().filter(|topic| topic.spec().timestamps == TimestampType::LogAppendTime);
+        let mut stamps = Stamps::new(config, stamped.map(|topic| topic.with_prefix(prefix)).collect())?;
         let topics: Vec<String> = topics.iter().map(|topic| topic.with_prefix(prefix)).collect();
         let bootstrap = Bootstrap::new(config);
         let (sender, state) = watch::channel(ClusterState::Connecting);
         thread::Builder::new()
             .name("cluster-watch".into())
-            .spawn(move || watch_until(&client, &bootstrap, &topics, &sender, &stop))
+            .spawn(move || watch_until(&client, &bootstrap, &topics, &mut stamps, &sender, &stop))
             .map_err(|error| KafkaError::new(format!("cannot start a thread: {error}")))?;
         Ok(Self { state })
     }
@@ -142,6 +153,7 @@ fn watch_until(
     client: &BaseConsumer<Logged>,
     bootstrap: &Bootstrap,
     topics: &[String],
+    stamps: &mut Stamps,
     state: &watch::Sender<ClusterState>,
     stop: &CancellationToken,
 ) {
@@ -149,7 +161,7 @@ fn watch_until(
     let mut last_answer: Option<Instant> = None;
     while !stop.is_cancelled() {
         bootstrap.remind(client.client());
-        let found = match look(client, topics) {
+        let found = match look(client, topics).and_then(|found| stamps.judge(found)) {
             Ok(found) => {
                 last_answer = Some(Instant::now());
                 Some(found)
@@ -168,6 +180,46 @@ fn watch_until(
             // The wait is also when librdkafka's own events are taken off its queue.
             let _ = client.poll(Duration::from_millis(50));
         }
+    }
+}
+
+/// Whose times the records of some topics carry. Asked until they are found to be the broker's.
+struct Stamps {
+    /// With what to ask, and of which topics.
+    open: Option<(AdminClient<Logged>, tokio::runtime::Runtime, Vec<String>)>,
+}
+
+impl Stamps {
+    fn new(config: &KafkaConfig, topics: Vec<String>) -> Result<Self, KafkaError> {
+        let open = if topics.is_empty() {
+            None
+        } else {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let runtime = runtime.map_err(|error| KafkaError::new(format!("cannot start a runtime: {error}")))?;
+            Some((config.client().create_with_context(Logged)?, runtime, topics))
+        };
+        Ok(Self { open })
+    }
+
+    /// What was found, unless all is there but the times. Topics whose settings this user may not read are taken as they are.
+    fn judge(&mut self, found: ClusterState) -> Result<ClusterState, String> {
+        let (ClusterState::Ready(layout), Some((admin, runtime, topics))) = (&found, &self.open) else {
+            return Ok(found);
+        };
+        let mut wrong = Vec::new();
+        // The broker in memory knows neither this setting nor an answer.
+        for topic in topics.iter().filter(|_| !EmbeddedBroker::is_it(&layout.cluster_id)) {
+            let settings = runtime.block_on(settings_of(admin, topic, PATIENCE)).map_err(|error| error.to_string())?;
+            let stamped = settings.as_ref().and_then(|settings| settings.get("message.timestamp.type"));
+            if stamped.is_some_and(|stamped| stamped != "LogAppendTime") {
+                wrong.push(topic.clone());
+            }
+        }
+        if wrong.is_empty() {
+            self.open = None;
+            return Ok(found);
+        }
+        Ok(ClusterState::ProducersTimes(wrong))
     }
 }
 

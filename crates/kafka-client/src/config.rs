@@ -186,6 +186,11 @@ impl KafkaConfig {
         Duration::from_millis(self.delivery_timeout_ms)
     }
 
+    /// What one of librdkafka's properties is set to.
+    pub fn property(&self, name: &str) -> Option<String> {
+        self.properties().find(|(property, _)| property == name).map(|(_, value)| value)
+    }
+
     /// Each under librdkafka's first name for it, so that defaults of ours give way to it whatever it is called.
     fn properties(&self) -> impl Iterator<Item = (String, String)> + '_ {
         self.properties.iter().map(|(name, value)| {

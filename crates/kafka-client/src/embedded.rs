@@ -24,6 +24,11 @@ impl EmbeddedBroker {
         Ok(Self { cluster })
     }
 
+    /// Whether a cluster of this id is one of these.
+    pub(crate) fn is_it(cluster_id: &str) -> bool {
+        cluster_id.starts_with("mockCluster")
+    }
+
     /// A configuration that reaches it.
     pub fn config(&self) -> KafkaConfig {
         let mut config = KafkaConfig { brokers: self.cluster.bootstrap_servers(), ..KafkaConfig::default() };

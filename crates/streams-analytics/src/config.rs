@@ -93,6 +93,9 @@ fn window_specs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Window
     comma_separated(deserializer)?.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect()
 }
 
+/// What the largest records stay below.
+const RECORD_BYTES: usize = 1_000_000;
+
 /// Most sizes of windows: each is counted for every like.
 const MOST_SIZES: usize = 8;
 
@@ -129,6 +132,13 @@ impl ServiceConfig for Config {
 
     fn check(&self) -> Result<(), BadConfig> {
         self.kafka.check().map_err(|bad| BadConfig::new(bad.to_string()))?;
+        let largest = self.kafka.property("message.max.bytes").and_then(|bytes| bytes.parse().ok());
+        if largest.is_some_and(|bytes: usize| bytes < RECORD_BYTES) {
+            return Err(BadConfig::new(format!(
+                "kafka.properties.message.max.bytes: must be at least {RECORD_BYTES}: results and state come in records of \
+                 nearly so many"
+            )));
+        }
         let analytics = &self.analytics;
         if !(1..=100).contains(&analytics.top) {
             return Err(BadConfig::new(format!("analytics.top: is {}, must be 1 to 100", analytics.top)));
@@ -146,5 +156,20 @@ impl ServiceConfig for Config {
             return Err(BadConfig::new("analytics.poison_ratio: must be 0 to 1"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_takes_no_large_records_is_refused() {
+        let mut config = Config::default();
+        config.kafka.brokers = "localhost:9092".into();
+        assert!(config.check().is_ok());
+        config.kafka.properties.insert("message_max_bytes".into(), "500000".into());
+        let refused = config.check().expect_err("too few").to_string();
+        assert!(refused.contains("message.max.bytes: must be at least 1000000"), "{refused}");
     }
 }

@@ -1,12 +1,15 @@
 //! `streams-analytics reset`: everything computed is forgotten, and computed anew from the input topics.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use contracts::Topic;
 use kafka_client::{
-    ClusterWatch, KafkaConfig, KafkaError, Layout,
+    ClusterWatch, KafkaConfig, KafkaError, Layout, PartitionBounds,
     admin::{Forgotten, forget_group},
     transaction::{LogCutter, OutRecord, PartitionEvent, PartitionReader, RawEnds, TransactionalProducer},
 };
@@ -18,6 +21,11 @@ use crate::{TOPICS, config::Config, tasks::NAME};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long members that have just ended may still count as members (`session.timeout.ms`), and some more.
 const LEAVING: Duration = Duration::from_secs(15);
+/// How long the transaction of a member that died may stay open: until its timeout (10 s), and until the broker looks for
+/// those (every 10 s), and some more.
+const OPEN: Duration = Duration::from_secs(40);
+/// Between looks at it.
+const LOOK: Duration = Duration::from_millis(200);
 /// Results that are withdrawn in one transaction.
 const AT_ONCE: usize = 10_000;
 
@@ -136,18 +144,39 @@ impl Reset {
         Ok(())
     }
 
+    /// Where a partition begins and ends, once no transaction is open in it: what others have committed behind the beginning
+    /// of one is not to be seen before.
+    fn settled_bounds(&self, reader: &PartitionReader, topic: &str, partition: i32) -> anyhow::Result<PartitionBounds> {
+        let ends = RawEnds::new(&self.kafka)?;
+        let deadline = Instant::now() + OPEN;
+        loop {
+            // The raw end first: what it counts, the committed end must have reached.
+            let end = ends.end(topic, partition, PATIENCE)?;
+            let bounds = reader.committed_bounds(PATIENCE)?;
+            if bounds.end >= end {
+                return Ok(bounds);
+            }
+            anyhow::ensure!(
+                Instant::now() < deadline,
+                "a transaction on {topic}, partition {partition}, does not end: kafka-transactions.sh find-hanging tells \
+                 whose it is; end it, and try again"
+            );
+            std::thread::sleep(LOOK);
+        }
+    }
+
     /// The keys of a partition that have a value.
     fn standing(&self, topic: &str, partition: i32) -> anyhow::Result<Vec<Vec<u8>>> {
         let reader = PartitionReader::new(&self.kafka, topic, partition)?;
-        let bounds = reader.committed_bounds(PATIENCE)?;
+        let bounds = self.settled_bounds(&reader, topic, partition)?;
         let mut standing = HashMap::<Vec<u8>, bool>::new();
         if bounds.start < bounds.end {
             reader.read_from(bounds.start)?;
-            let mut quiet_since = std::time::Instant::now();
+            let mut quiet_since = Instant::now();
             loop {
                 match reader.poll(Duration::from_secs(1))? {
                     PartitionEvent::Record(record) => {
-                        quiet_since = std::time::Instant::now();
+                        quiet_since = Instant::now();
                         standing.insert(record.key().to_vec(), !record.value().is_empty());
                     }
                     PartitionEvent::End => break,

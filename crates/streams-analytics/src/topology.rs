@@ -14,9 +14,12 @@ use crate::{
 /// the future, where its windows would close before their time.
 const CLOCK_AHEAD: Millis = 1_000;
 
-/// What of a text or a name is kept, in characters: up to 120 of each stand in one record, which has to stay below 1 MB
-/// even where JSON needs 6 bytes for each of them.
+/// What of a text or a name is kept, in characters. How much of that a list shows depends on its length: see
+/// [`crate::results`].
 const SHOWN_CHARS: usize = 500;
+
+/// What of a hashtag counts, in characters: as many as ingest takes. What is longer was written past it.
+const HASHTAG_CHARS: usize = 100;
 
 /// What records did, apart from what they left in the store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,12 +85,13 @@ fn process_tweet(store: &mut Store, tweet: &Tweet, appended: Millis) -> bool {
     if store.tweet(index).is_some_and(|known| known.post.is_some()) {
         return false;
     }
-    let post = Post { text: shown(&tweet.text).into(), author: shown(&tweet.author).into() };
+    let post =
+        Post { text: beginning(&tweet.text, SHOWN_CHARS).into(), author: beginning(&tweet.author, SHOWN_CHARS).into() };
     store.change_tweet(index).post = Some(Arc::new(post));
     let new_author = !tweet.author.is_empty() && store.add_author(Key::author(name, &tweet.author));
     let (conference, windowing) = store.change_conference(conference);
     conference.totals.authors += u32::from(new_author);
-    conference.tweet(windowing, &tweet.hashtag, time, stream_time);
+    conference.tweet(windowing, beginning(&tweet.hashtag.to_lowercase(), HASHTAG_CHARS), time, stream_time);
     true
 }
 
@@ -135,9 +139,9 @@ fn process_like(store: &mut Store, like: &Opinion<'_>, appended: Millis, out: &m
     true
 }
 
-/// The beginning of a text, as much as is kept for lists.
-fn shown(text: &str) -> &str {
-    text.char_indices().nth(SHOWN_CHARS).map_or(text, |(end, _)| &text[..end])
+/// The first characters of a text.
+fn beginning(text: &str, chars: usize) -> &str {
+    text.char_indices().nth(chars).map_or(text, |(end, _)| &text[..end])
 }
 
 #[cfg(test)]
@@ -210,8 +214,8 @@ mod tests {
 
     #[test]
     fn of_a_long_text_the_beginning_is_kept() {
-        assert_eq!(shown("short"), "short");
-        assert_eq!(shown(&"é".repeat(501)), "é".repeat(500));
+        assert_eq!(beginning("short", SHOWN_CHARS), "short");
+        assert_eq!(beginning(&"é".repeat(501), SHOWN_CHARS), "é".repeat(500));
     }
 
     #[test]

@@ -46,11 +46,15 @@ pub enum TransactionError {
     /// may have taken over: see [`TransactionalProducer::is_superseded`].
     #[error("{0}")]
     Fatal(KafkaError),
+    /// A record is larger than the client or the broker takes. The same again would be refused again.
+    #[error("{0}")]
+    TooLarge(KafkaError),
 }
 
 impl From<ClientError> for TransactionError {
     fn from(error: ClientError) -> Self {
         match &error {
+            _ if is_too_large(&error) => Self::TooLarge(error.into()),
             ClientError::Transaction(cause) if cause.is_fatal() => Self::Fatal(error.into()),
             ClientError::Transaction(cause) if cause.txn_requires_abort() => Self::Abort(error.into()),
             ClientError::Transaction(cause) if cause.is_retriable() => Self::Retry(error.into()),
@@ -164,7 +168,13 @@ impl TransactionalProducer {
                     outgoing = refused;
                     thread::sleep(Duration::from_millis(1));
                 }
-                Err((error, _)) => return Err(error.into()),
+                Err((error, refused)) => {
+                    // What went wrong before, where this is but its consequence.
+                    return Err(self.inner.context().failure().unwrap_or_else(|| {
+                        let bytes = refused.payload.map_or(0, <[u8]>::len);
+                        refusal(&error, refused.topic, record.partition, bytes)
+                    }));
+                }
             }
         }
     }
@@ -176,7 +186,7 @@ impl TransactionalProducer {
     /// # Errors
     /// [`TransactionError`].
     pub fn delivered(&self) -> Result<Vec<i64>, TransactionError> {
-        Ok(self.inner.context().wait(|| self.remind())?)
+        self.inner.context().wait(|| self.remind())
     }
 
     /// Whether [`Self::delivered`] would not wait.
@@ -268,6 +278,21 @@ impl TransactionalProducer {
             matches!(code, Fenced | ProducerFenced | InvalidProducerEpoch)
         })
     }
+}
+
+fn is_too_large(error: &ClientError) -> bool {
+    use RDKafkaErrorCode::{InvalidMessageSize, MessageBatchTooLarge, MessageSizeTooLarge};
+    matches!(error.rdkafka_error_code(), Some(MessageSizeTooLarge | MessageBatchTooLarge | InvalidMessageSize))
+}
+
+/// Why a record was not taken, with which it was, where that is its own fault.
+pub(super) fn refusal(error: &ClientError, topic: &str, partition: i32, bytes: usize) -> TransactionError {
+    if is_too_large(error) {
+        return TransactionError::TooLarge(KafkaError::new(format!(
+            "a record of {topic}, partition {partition}, with a value of {bytes} bytes is not taken: {error}"
+        )));
+    }
+    error.clone().into()
 }
 
 /// What a consumer that has joined no group says of itself.

@@ -13,6 +13,7 @@ use rdkafka::{
     producer::ProducerContext,
 };
 
+use super::producer::{TransactionError, refusal};
 use crate::logging;
 
 /// Counts what is on its way, and keeps the offsets of what has arrived.
@@ -31,7 +32,7 @@ struct Board {
     /// By order of sending; -1: on its way.
     offsets: Vec<i64>,
     waiting: usize,
-    failed: Option<ClientError>,
+    failed: Option<TransactionError>,
 }
 
 impl Reports {
@@ -66,8 +67,13 @@ impl Reports {
         board.waiting == 0 || board.failed.is_some()
     }
 
+    /// The first failure in this transaction.
+    pub(super) fn failure(&self) -> Option<TransactionError> {
+        self.board().failed.clone()
+    }
+
     /// Waits until everything sent has arrived; its offsets by order of sending. Calls `meanwhile` every second.
-    pub(super) fn wait(&self, meanwhile: impl Fn()) -> Result<Vec<i64>, ClientError> {
+    pub(super) fn wait(&self, meanwhile: impl Fn()) -> Result<Vec<i64>, TransactionError> {
         let mut board = self.board();
         while board.waiting > 0 && board.failed.is_none() {
             (board, _) =
@@ -106,8 +112,9 @@ impl ProducerContext for Reports {
                     *offset = message.offset();
                 }
             }
-            Err((error, _)) => {
-                board.failed.get_or_insert_with(|| error.clone());
+            Err((error, message)) => {
+                let bytes = message.payload().map_or(0, <[u8]>::len);
+                board.failed.get_or_insert_with(|| refusal(error, message.topic(), message.partition(), bytes));
             }
         }
         board.waiting = board.waiting.saturating_sub(1);

@@ -4,10 +4,17 @@
 
 use std::{env, sync::mpsc, time::Duration};
 
-use contracts::{Conference, EventHeaders, Record as _, Timestamp, Topic, TraceParent, Tweet, partition_of};
+use contracts::{
+    Conference, EventHeaders, Record as _, Timestamp, TimestampType, Topic, TopicSpec, TraceParent, Tweet, partition_of,
+};
 use kafka_client::{
     BareProducer, BareRecord, BroadcastReader, ClusterState, ClusterWatch, KafkaConfig, Layout, Producer, Range,
     ReaderEvent, ReaderState, SendError, Watermarks, admin, read_range,
+    transaction::{OutRecord, TransactionError, TransactionalProducer},
+};
+use rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -123,6 +130,74 @@ async fn missing_topics_and_differing_partitions_are_named() {
     let wrong = admin::verify_topics(&config(), &absent, Some(7)).await.unwrap();
     assert_eq!(wrong.len(), Topic::ALL.len(), "{wrong:?}");
     stop.cancel();
+}
+
+#[tokio::test]
+async fn topics_whose_records_carry_their_producers_times_are_named() {
+    let (stop, prefix) = (CancellationToken::new(), prefix());
+    let by_producers = |topic: Topic| match topic {
+        Topic::TweetLikes => TopicSpec { timestamps: TimestampType::CreateTime, ..topic.spec() },
+        topic => topic.spec(),
+    };
+    admin::create_topics(&config(), &prefix, PARTITIONS, 1, by_producers).await.unwrap();
+    let watch = ClusterWatch::start(&config(), &prefix, &Topic::ALL, stop.clone()).unwrap();
+    let likes = Topic::TweetLikes.with_prefix(&prefix);
+    until(|| watch.state() == ClusterState::ProducersTimes(vec![likes.clone()])).await;
+    let reason = watch.ready().unwrap_err();
+    assert!(reason.contains(&likes) && reason.contains("message.timestamp.type to LogAppendTime"), "{reason}");
+
+    // Once that is set, the same watch finds it by itself.
+    let mut client = ClientConfig::new();
+    let admin: AdminClient<_> = client.set("bootstrap.servers", config().brokers).create().unwrap();
+    let setting = AlterConfig::new(ResourceSpecifier::Topic(&likes)).set("message.timestamp.type", "LogAppendTime");
+    admin.alter_configs([&setting], &AdminOptions::new()).await.unwrap();
+    until(|| watch.ready().is_ok()).await;
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_broker_that_tells_no_settings_is_taken_as_it_is() {
+    let broker = kafka_client::EmbeddedBroker::start("embedded-", PARTITIONS).unwrap();
+    let stop = CancellationToken::new();
+    let watch = ClusterWatch::start(&broker.config(), "embedded-", &Topic::ALL, stop.clone()).unwrap();
+    until(|| watch.ready().is_ok()).await;
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_record_that_is_too_large_is_told_from_what_passes_by_itself() {
+    let prefix = prefix();
+    layout_of(&prefix).await;
+    let refused = tokio::task::spawn_blocking(move || {
+        let topic = Topic::TweetAnalytics.with_prefix(&prefix);
+        // Nothing that compression makes smaller.
+        let mut random = 88_172_645_463_325_252_u64;
+        let value: Vec<u8> = (0..1_200_000)
+            .map(|_| {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                random.to_le_bytes()[0]
+            })
+            .collect();
+        // By the client, and by the broker.
+        [None, Some("2000000")].map(|most| {
+            let mut config = config();
+            config.properties.extend(most.map(|bytes| ("message_max_bytes".into(), bytes.into())));
+            let producer = TransactionalProducer::new(&config, &prefix).unwrap();
+            producer.init(WAIT).unwrap();
+            producer.begin().unwrap();
+            let record =
+                OutRecord { topic: &topic, partition: 1, key: Some(b"conf"), value: Some(&value), headers: &[] };
+            let refused = producer.send(record).and_then(|_| producer.delivered()).unwrap_err();
+            producer.abort().unwrap();
+            refused
+        })
+    });
+    for refused in refused.await.unwrap() {
+        let TransactionError::TooLarge(reason) = refused else { panic!("{refused:?}") };
+        assert!(reason.to_string().contains("tweet-analytics, partition 1, with a value of 1200000 bytes"), "{reason}");
+    }
 }
 
 #[tokio::test]

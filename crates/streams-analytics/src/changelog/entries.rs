@@ -4,9 +4,9 @@ use std::{ops::Range, sync::Arc};
 
 use contracts::{ConferenceState, CountList, Entries, Post as PostState, TweetState, WindowState};
 use prost::{
-    Message as _,
     bytes::{Buf, BufMut},
     encoding::{decode_varint, encode_varint},
+    length_delimiter_len,
 };
 
 use super::Unrestorable;
@@ -15,8 +15,10 @@ use crate::{
     store::{Conference, Counts, FactKey, Like, Minute, Post, Ranked, Store, Tweet},
 };
 
-/// Counts and hashtags that stand together, so that a large conference comes in several parts.
+/// Counts of each kind that stand together, so that a large conference comes in several parts: up to 200 KB.
 const PART: usize = 10_000;
+/// Bytes of hashtags that stand together. A record that was almost full takes one more part, and stays below 1 MB.
+const PART_BYTES: usize = 64 * 1024;
 
 /// Entries on their way into a record, with about as many bytes as they will take.
 #[derive(Default)]
@@ -33,12 +35,12 @@ impl Written {
     }
 
     pub(super) fn conference(&mut self, part: ConferenceState) {
-        self.other_bytes += part.encoded_len();
+        self.other_bytes += framed(&part);
         self.entries.conferences.push(part);
     }
 
     pub(super) fn window(&mut self, part: WindowState) {
-        self.other_bytes += part.encoded_len();
+        self.other_bytes += framed(&part);
         self.entries.windows.push(part);
     }
 
@@ -51,7 +53,7 @@ impl Written {
             post: post.map(|post| PostState { text: post.text.to_string(), author: post.author.to_string() }),
             first_like: tweet.first_like,
         };
-        self.other_bytes += state.encoded_len();
+        self.other_bytes += framed(&state);
         self.entries.tweets.push(state);
     }
 
@@ -84,8 +86,14 @@ pub(super) fn conference_parts(
     let (liked, tagged) = (counted(&conference.liked, new), counted(&conference.tagged, new));
     let (first_tag, tags) = conference.tags(new);
     let totals = &conference.totals;
-    let minutes: Vec<Minute> = totals.minutes.all().to_vec();
-    let parts = parts_of(&[liked.len(), tagged.len(), tags.len()]);
+    let (tweets_time, likes_time) = (totals.tweets_time, totals.likes_time);
+    let minutes: Vec<Minute> = if new {
+        totals.minutes.changed(&conference.committed().minutes, tweets_time, likes_time).collect()
+    } else {
+        totals.minutes.shown(tweets_time, likes_time).collect()
+    };
+    let tag_parts = tag_parts(tags);
+    let parts = parts_of(&[liked.len(), tagged.len()]).max(tag_parts.len());
     let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
     let base = ConferenceState {
         index,
@@ -93,23 +101,44 @@ pub(super) fn conference_parts(
         tweet_count: totals.tweets,
         author_count: totals.authors,
         like_count: totals.likes,
-        tweets_stream_time: totals.tweets_time,
-        likes_stream_time: totals.likes_time,
+        tweets_stream_time: tweets_time,
+        likes_stream_time: likes_time,
         late: totals.late.clone(),
         after_close: totals.after_close.clone(),
         closed: totals.closed,
-        minute_starts: minutes.iter().map(|minute| minute.start).collect(),
-        minute_tweets: minutes.iter().map(|minute| minute.tweets).collect(),
-        minute_likes: minutes.iter().map(|minute| minute.likes).collect(),
         ..ConferenceState::default()
     };
-    (0..parts).map(move |part| ConferenceState {
-        first_hashtag: u32::try_from(first_tag + part * PART).unwrap_or(u32::MAX),
-        hashtags: slice_of(&tags, part).to_vec(),
-        liked: Some(count_list(slice_of(&liked, part))),
-        tagged: Some(count_list(slice_of(&tagged, part))),
-        ..base.clone()
+    (0..parts).map(move |part| {
+        let minutes = if part == 0 { &minutes[..] } else { &[] };
+        let tag_part = tag_parts.get(part).cloned().unwrap_or(tags.len()..tags.len());
+        ConferenceState {
+            minute_starts: minutes.iter().map(|minute| minute.start).collect(),
+            minute_tweets: minutes.iter().map(|minute| minute.tweets).collect(),
+            minute_likes: minutes.iter().map(|minute| minute.likes).collect(),
+            first_hashtag: u32::try_from(first_tag + tag_part.start).unwrap_or(u32::MAX),
+            hashtags: tags[tag_part].to_vec(),
+            liked: Some(count_list(slice_of(&liked, part))),
+            tagged: Some(count_list(slice_of(&tagged, part))),
+            ..base.clone()
+        }
     })
+}
+
+/// Which hashtags stand together.
+fn tag_parts(tags: &[Box<str>]) -> Vec<Range<usize>> {
+    let mut parts: Vec<Range<usize>> = Vec::new();
+    let mut bytes = 0;
+    for (at, tag) in tags.iter().enumerate() {
+        bytes += tag.len();
+        match parts.last_mut() {
+            Some(part) if bytes <= PART_BYTES => part.end = at + 1,
+            _ => {
+                parts.push(at..at + 1);
+                bytes = tag.len();
+            }
+        }
+    }
+    parts
 }
 
 /// The windows of a conference in parts: what is new or changed in them, or all.
@@ -136,6 +165,12 @@ pub(super) fn window_parts(index: u32, conference: &Conference, new: bool) -> im
 
 fn counted(counts: &Counts, changed: bool) -> Vec<Ranked> {
     if changed { counts.touched().map(|(index, _, now)| (index, now)).collect() } else { counts.all().collect() }
+}
+
+/// What a message takes among others of its kind.
+fn framed(message: &impl prost::Message) -> usize {
+    let bytes = message.encoded_len();
+    1 + length_delimiter_len(bytes) + bytes
 }
 
 fn parts_of(lengths: &[usize]) -> usize {
@@ -220,7 +255,7 @@ fn load_conference(store: &mut Store, state: ConferenceState) -> Option<()> {
     (totals.tweets_time, totals.likes_time) = (state.tweets_stream_time, state.likes_stream_time);
     (totals.late, totals.after_close, totals.closed) = (late, after_close, state.closed);
     let minutes = state.minute_starts.into_iter().zip(state.minute_tweets).zip(state.minute_likes);
-    totals.minutes.load(minutes.map(|((start, tweets), likes)| Minute { start, tweets, likes }).collect());
+    minutes.for_each(|((start, tweets), likes)| totals.minutes.load(Minute { start, tweets, likes }));
     conference.load_tags(state.first_hashtag as usize, state.hashtags);
     load_counts(&mut conference.liked, state.liked.as_ref());
     load_counts(&mut conference.tagged, state.tagged.as_ref());

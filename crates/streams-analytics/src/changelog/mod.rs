@@ -14,7 +14,7 @@ pub use rounds::Rounds;
 pub use write::{Batch, InputOffsets, write};
 
 /// The format that this code writes, and the only one that it reads.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// How much goes into a record and a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

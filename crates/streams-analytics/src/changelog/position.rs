@@ -66,10 +66,10 @@ mod tests {
     fn metadata_reads_back_and_foreign_or_later_ones_are_refused() {
         let inputs = InputOffsets { tweets: 7, likes: 9 };
         let position = Position { restore_from: 1, restore_to: 5, inputs };
-        assert_eq!(position.metadata(), r#"{"version":2,"restoreFrom":1,"restoreTo":5}"#);
+        assert_eq!(position.metadata(), r#"{"version":3,"restoreFrom":1,"restoreTo":5}"#);
         assert_eq!(Position::parse(&position.metadata(), inputs), Ok(position));
         assert_eq!(Position::parse("", inputs), Err(BadMetadata::Foreign(String::new())));
-        let later = r#"{"version":3,"restoreFrom":1,"restoreTo":5}"#;
-        assert_eq!(Position::parse(later, inputs), Err(BadMetadata::Version { found: 3 }));
+        let later = r#"{"version":4,"restoreFrom":1,"restoreTo":5}"#;
+        assert_eq!(Position::parse(later, inputs), Err(BadMetadata::Version { found: 4 }));
     }
 }

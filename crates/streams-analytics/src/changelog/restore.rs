@@ -5,7 +5,7 @@ use std::{cmp::Ordering, ops::Range, sync::Arc};
 use contracts::{ChangelogRecord, Slice, changelog_record::Body};
 use prost::Message as _;
 
-use super::{InputOffsets, Position, VERSION, entries};
+use super::{InputOffsets, Position, Rounds, VERSION, entries};
 use crate::{key::SHARDS, store::Store, windows::Windowing};
 
 /// A changelog that this code cannot read.
@@ -41,9 +41,11 @@ pub enum Unrestorable {
 /// A state on its way back: takes the records from `restoreFrom` on, in order.
 pub struct Restore {
     store: Store,
-    last: Option<Position>,
+    last: Option<(Position, Rounds)>,
     /// Where the commit that is being read begins.
     began: Option<i64>,
+    /// Where its first slice is.
+    first_slice: Option<i64>,
     /// Commits that no later one follows.
     orphans: Vec<Range<i64>>,
 }
@@ -61,7 +63,7 @@ pub enum Applied {
 impl Restore {
     /// An empty state.
     pub fn new(windowing: Arc<Windowing>) -> Self {
-        Self { store: Store::new(windowing), last: None, began: None, orphans: Vec::new() }
+        Self { store: Store::new(windowing), last: None, began: None, first_slice: None, orphans: Vec::new() }
     }
 
     /// Takes the record that stands at `offset`.
@@ -82,13 +84,16 @@ impl Restore {
         }
         match record.body.ok_or(Unrestorable::Torn)? {
             Body::Pack(pack) => entries::load_pack(&mut self.store, pack.entries.unwrap_or_default())?,
-            Body::Slice(slice) => self.apply_slice(slice)?,
+            Body::Slice(slice) => {
+                self.first_slice.get_or_insert(offset);
+                self.apply_slice(slice)?;
+            }
             Body::Meta(meta) => {
                 let configured = self.store.windowing.to_string();
                 if meta.windowing != configured {
                     return Err(Unrestorable::Windowing { found: meta.windowing, configured });
                 }
-                if let Some(Position { restore_to: last, .. }) = self.last {
+                if let Some(last) = self.last().map(|last| last.restore_to) {
                     match meta.follows.cmp(&last) {
                         Ordering::Equal => {}
                         Ordering::Less => {
@@ -98,12 +103,15 @@ impl Restore {
                         Ordering::Greater => return Err(Unrestorable::Gap { follows: meta.follows, last }),
                     }
                 }
-                self.began = None;
-                self.last = Some(Position {
+                let next_shard = shard_number(meta.next_shard)?;
+                let rounds = Rounds::resume(meta.restore_from, meta.round_from.or(self.first_slice), next_shard);
+                let position = Position {
                     restore_from: meta.restore_from,
                     restore_to: offset + 1,
                     inputs: InputOffsets { tweets: meta.tweets_offset, likes: meta.likes_offset },
-                });
+                };
+                (self.began, self.first_slice) = (None, None);
+                self.last = Some((position, rounds));
             }
         }
         Ok(Applied::Taken)
@@ -127,16 +135,19 @@ impl Restore {
     }
 
     fn apply_slice(&mut self, slice: Slice) -> Result<(), Unrestorable> {
-        let shard = |number: u32| usize::try_from(number).map_err(|_| Unrestorable::Torn);
-        let first = shard(slice.first_shard)?;
-        let end =
-            first.checked_add(shard(slice.shard_count)?).filter(|end| *end <= SHARDS).ok_or(Unrestorable::Torn)?;
+        let first = shard_number(slice.first_shard)?;
+        let end = shard_number(slice.first_shard.saturating_add(slice.shard_count))?;
         entries::load_slice(&mut self.store, first..end, !slice.continued, slice.entries.unwrap_or_default())
     }
 
     /// The last complete commit among the records so far.
     pub fn last(&self) -> Option<Position> {
-        self.last
+        self.last.as_ref().map(|(position, _)| *position)
+    }
+
+    /// The round that this commit left, to be gone on with.
+    pub fn rounds(&self) -> Option<Rounds> {
+        self.last.as_ref().map(|(_, rounds)| rounds.clone())
     }
 
     /// The state, once all records were taken.
@@ -147,4 +158,9 @@ impl Restore {
         self.store.finish_loading().ok_or(Unrestorable::Torn)?;
         Ok(self.store)
     }
+}
+
+/// A shard's number, or the one behind the last.
+fn shard_number(number: u32) -> Result<usize, Unrestorable> {
+    usize::try_from(number).ok().filter(|number| *number <= SHARDS).ok_or(Unrestorable::Torn)
 }

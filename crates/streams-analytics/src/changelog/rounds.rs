@@ -37,6 +37,20 @@ impl Rounds {
         self.restore_from
     }
 
+    /// The round that a state goes on with when it is read back.
+    pub(super) fn resume(restore_from: i64, began: Option<i64>, next: usize) -> Self {
+        let mut rounds = Self::new(restore_from);
+        if let Some(began) = began {
+            rounds.advance(began, next);
+        }
+        rounds
+    }
+
+    /// Where the present round began; `None` before its first slice.
+    pub(super) fn began(&self) -> Option<i64> {
+        self.began
+    }
+
     /// After a commit whose first slice stands at `first_slice` and whose last one ended before shard `next`.
     pub(super) fn advance(&mut self, first_slice: i64, next: usize) {
         let began = *self.began.get_or_insert(first_slice);

@@ -48,6 +48,8 @@ pub fn write(
         likes_offset: inputs.likes,
         windowing: store.windowing.to_string(),
         follows: last.map_or(0, |last| last.restore_to),
+        round_from: rounds.began(),
+        next_shard: u32::try_from(slices.next).expect("at most SHARDS"),
     };
     let first_slice = packs.len();
     let mut records = packs;
@@ -117,4 +119,62 @@ fn packs(store: &Store, limits: Limits) -> Vec<Vec<u8>> {
 fn pack(written: Written) -> Vec<u8> {
     let pack = Pack { entries: Some(written.entries) };
     ChangelogRecord { version: VERSION, body: Some(Body::Pack(pack)) }.encode_to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use contracts::{Timestamp, Tweet};
+
+    use super::*;
+    use crate::{
+        record::{Fact, Record},
+        topology::{Out, process},
+        windows::Windowing,
+    };
+
+    const START: InputOffsets = InputOffsets { tweets: 0, likes: 0 };
+
+    fn store() -> Store {
+        Store::new(Arc::new(Windowing { windows: Vec::new(), grace: 0, like_period: i64::MAX }))
+    }
+
+    fn post(store: &mut Store, conference: &str, n: i64, hashtag: String, time: i64) {
+        let tweet = Tweet {
+            tweet_id: format!("{n:08}"),
+            tag_filter: conference.to_owned(),
+            hashtag,
+            created_at: Some(Timestamp::from_millis(time)),
+            ..Tweet::default()
+        };
+        process(store, &Record { appended: time, fact: Fact::Tweet(tweet) }, &mut Out::default());
+    }
+
+    #[test]
+    fn of_the_minutes_of_an_hour_a_commit_writes_those_that_changed() {
+        let mut store = store();
+        let mut bytes = Vec::new();
+        for minute in 0..2_000_i64 {
+            post(&mut store, "rustconf", minute, String::new(), minute * 60_000);
+            bytes.push(packs(&store, Limits::default()).iter().map(Vec::len).sum::<usize>());
+            store.commit();
+        }
+        assert!(bytes.iter().all(|bytes| *bytes < 100), "{bytes:?}");
+    }
+
+    #[test]
+    fn no_record_is_too_large_for_the_broker_however_long_hashtags_are() {
+        let mut store = store();
+        for conference in ["rustconf", "kafkaconf"] {
+            for n in 0..12_000 {
+                post(&mut store, conference, n, format!("{n}{}", "\u{1f980}".repeat(500)), 0);
+            }
+        }
+        let batch = write(&mut store, &Rounds::new(0), None, START, Limits::default());
+        let total: usize = batch.records.iter().map(Vec::len).sum();
+        assert!(total > 18_000_000, "hashtags of 100 characters in packs and slices: {total}");
+        let largest = batch.records.iter().map(Vec::len).max();
+        assert!(largest.is_some_and(|bytes| bytes < 900_000), "{largest:?}");
+    }
 }

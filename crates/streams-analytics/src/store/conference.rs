@@ -139,10 +139,10 @@ impl Conference {
         after_close
     }
 
-    /// Counts a tweet that was just seen, with its hashtag where it has one.
+    /// Counts a tweet that was just seen, with its hashtag, in lower case, where it has one.
     pub(crate) fn tweet(&mut self, windowing: &Windowing, hashtag: &str, time: Millis, stream_time: Millis) {
         self.totals.tweets = self.totals.tweets.saturating_add(1);
-        let tag = (!hashtag.is_empty()).then(|| self.tag(&hashtag.to_lowercase()));
+        let tag = (!hashtag.is_empty()).then(|| self.tag(hashtag));
         if let Some(tag) = tag {
             self.tagged.step(tag, true);
         }

@@ -217,3 +217,26 @@ impl Closing {
         (closed(self.likes_time), closed(self.tweets_time))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tweet::Ids;
+
+    #[test]
+    fn a_window_that_waits_for_the_other_topic_keeps_its_best_entries_only() {
+        let mut series = Series::default();
+        let spec: WindowSpec = "10s".parse().expect("a window");
+        for tag in 0..1_000 {
+            series.tweet(0, Some(tag));
+        }
+        let closing = Closing { spec, grace: 0, likes_time: None, tweets_time: Some(10_000) };
+        series.commit(&closing, 120, &Ids(&[]), &Ids(&[]));
+        let [window] = series.windows() else { panic!("it has gone before it was final") };
+        assert!(matches!(&window.tagged, Side::Closed(list) if list.len() == 120 && list.capacity() == 120));
+        assert!(matches!(&window.liked, Side::Open(counts) if counts.all().next().is_none()), "likes may still come");
+        assert!(size_of::<Window>() <= 320, "{}", size_of::<Window>());
+        series.commit(&Closing { likes_time: Some(10_000), ..closing }, 120, &Ids(&[]), &Ids(&[]));
+        assert!(series.windows().is_empty());
+    }
+}

@@ -84,6 +84,11 @@ impl Runner {
             // What was read early will be read again.
             Err(TransactionError::Abort(reason) | TransactionError::Retry(reason)) => self.abort(&reason),
             Err(TransactionError::Fatal(reason)) => self.disconnect(&reason),
+            Err(TransactionError::TooLarge(reason)) => {
+                // The end is the same without, but others would wait for the transaction's timeout.
+                drop(producer.abort());
+                Err(Stop::TooLarge(reason))
+            }
         }
     }
 
@@ -148,7 +153,7 @@ fn transact(
     }
     meanwhile();
     let offsets = producer.delivered()?;
-    let committed: Vec<_> = tasks.iter_mut().filter_map(|task| task.delivered(&offsets)).collect();
+    let committed: Vec<_> = tasks.iter_mut().map(|task| task.delivered(&offsets)).collect::<Result<_, _>>()?;
     reach(Failpoint::BeforeOffsets)?;
     send_offsets(&committed)?;
     reach(Failpoint::BeforeCommit)?;

@@ -110,7 +110,10 @@ impl Runner {
                 Ok(())
             }
             Err(
-                TransactionError::Fatal(reason) | TransactionError::Abort(reason) | TransactionError::Retry(reason),
+                TransactionError::Fatal(reason)
+                | TransactionError::Abort(reason)
+                | TransactionError::Retry(reason)
+                | TransactionError::TooLarge(reason),
             ) => {
                 self.connect_at = Instant::now() + PATIENCE;
                 self.disconnect(&reason)

@@ -43,7 +43,7 @@ mod tests {
         offsets.map(|(offset, metadata)| Some(CommittedOffset { offset, metadata: metadata.into() }))
     }
 
-    const METADATA: &str = r#"{"version":2,"restoreFrom":3,"restoreTo":8}"#;
+    const METADATA: &str = r#"{"version":3,"restoreFrom":3,"restoreTo":8}"#;
 
     #[test]
     fn offsets_of_both_topics_with_one_position_are_taken() {
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn offsets_that_somebody_else_committed_are_refused() {
-        let other = r#"{"version":2,"restoreFrom":3,"restoreTo":9}"#;
+        let other = r#"{"version":3,"restoreFrom":3,"restoreTo":9}"#;
         let [alone] = committed([(1, METADATA)]);
         assert_eq!(committed_position(&[alone, None]), Err(Unrecoverable::Divided));
         assert_eq!(committed_position(&committed([(1, METADATA), (2, other)])), Err(Unrecoverable::Divided));

@@ -15,7 +15,7 @@ use super::{
     stop::{Stop, Unrecoverable},
 };
 use crate::{
-    changelog::{Applied, Position, Restore, Unrestorable},
+    changelog::{Applied, Position, Restore, Rounds, Unrestorable},
     proof::{Failpoint, Mutation, is, pass},
     store::Store,
     windows::Windowing,
@@ -51,8 +51,8 @@ pub(super) struct Restored {
     pub(super) store: Store,
     /// The commit that it is of; `None`: there never was one.
     pub(super) position: Option<Position>,
-    /// From where the changelog has all of it.
-    pub(super) restore_from: i64,
+    /// How far the changelog's round has come.
+    pub(super) rounds: Rounds,
 }
 
 /// Whether reading has begun.
@@ -190,7 +190,7 @@ impl Restoring {
             drop(self.restore.apply(-1, &pack));
         }
         let restore = std::mem::replace(&mut self.restore, Restore::new(Arc::clone(&self.windowing)));
-        let position = restore.last();
+        let (position, rounds) = (restore.last(), restore.rounds().unwrap_or_else(|| Rounds::new(start)));
         let wrong = match (self.goal, position) {
             (Some(goal), found) if found != Some(goal) => Some(Unrecoverable::OtherCommit { to: goal.restore_to }),
             (None, Some(last)) if last.restore_from < start => {
@@ -210,7 +210,7 @@ impl Restoring {
         metrics::counter!("analytics_restores_total").increment(1);
         metrics::histogram!("analytics_restore_seconds").record(seconds);
         tracing::info!(partition = self.partition, records = self.records, seconds, "restored");
-        Ok(Restored { store, position, restore_from: position.map_or(start, |p| p.restore_from) })
+        Ok(Restored { store, position, rounds })
     }
 
     fn lacking(&self, ends: &RawEnds) -> Stop {

@@ -9,7 +9,7 @@ pub enum Stop {
     #[error("another process runs with this kafka.instance_id; it goes on, this one ends")]
     Fenced,
     /// The state of a partition cannot be had from the changelog.
-    #[error("partition {partition}: {reason}; `streams-analytics reset` rebuilds the results from the input topics")]
+    #[error("partition {partition}: {reason}; {}", reason.remedy())]
     Reset {
         /// The partition.
         partition: i32,
@@ -24,7 +24,8 @@ pub enum Stop {
     ),
     /// The broker has deleted input that was not processed yet, while this process was reading it.
     #[error(
-        "input records were deleted before they were processed; `streams-analytics reset` goes on from what is left"
+        "input records were deleted before they were processed; `streams-analytics reset --from-retained` computes the \
+         results anew from what is left"
     )]
     PositionLost,
     /// So many unreadable records that the producer's fault is more likely than theirs.
@@ -41,6 +42,15 @@ pub enum Stop {
         /// The last one's fault.
         last: String,
     },
+    /// It would be refused again and again.
+    #[error(
+        "{0}; results and state need a max.message.bytes of at least 1000000 on every topic (and message.max.bytes of the \
+         brokers)"
+    )]
+    TooLarge(
+        /// Which record.
+        kafka_client::KafkaError,
+    ),
     /// The client is of no use any more.
     #[error(transparent)]
     Kafka(#[from] kafka_client::KafkaError),
@@ -93,4 +103,17 @@ pub enum Unrecoverable {
         /// One past its last.
         end: i64,
     },
+}
+
+impl Unrecoverable {
+    /// What helps.
+    fn remedy(&self) -> &'static str {
+        match self {
+            // Retention has deleted the beginning, too, so that the results cannot be rebuilt as they were.
+            Self::InputLost { start, .. } if *start > 0 => {
+                "`streams-analytics reset --from-retained` computes the results anew from what is left"
+            }
+            _ => "`streams-analytics reset` rebuilds the results from the input topics",
+        }
+    }
 }

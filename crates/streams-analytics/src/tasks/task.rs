@@ -1,7 +1,10 @@
 //! One partition: its state, and the input that it has seen.
 
 use contracts::{EventHeaders, Timestamp, Topic};
-use kafka_client::transaction::{CommittedOffset, InputRecord, OutRecord, TransactionError, TransactionalProducer};
+use kafka_client::{
+    KafkaError,
+    transaction::{CommittedOffset, InputRecord, OutRecord, TransactionError, TransactionalProducer},
+};
 
 use super::{
     Topics,
@@ -60,7 +63,7 @@ impl Task {
         Self {
             partition,
             store: restored.store,
-            rounds: Rounds::new(restored.restore_from),
+            rounds: restored.rounds,
             committed: restored.position,
             base,
             next: base,
@@ -174,15 +177,21 @@ impl Task {
     }
 
     /// With the offsets of the transaction's records: what to commit for both input topics.
-    pub(super) fn delivered(&mut self, offsets: &[i64]) -> Option<(i32, Vec<CommittedOffset>)> {
-        let attempt = self.attempt.as_mut()?;
-        attempt.offsets = attempt.sent.iter().map(|place| offsets.get(*place).copied()).collect::<Option<_>>()?;
+    ///
+    /// Where the broker took a record that it had been sent twice, the client may not know its offset; what is not known
+    /// cannot be committed.
+    pub(super) fn delivered(&mut self, offsets: &[i64]) -> Result<(i32, Vec<CommittedOffset>), TransactionError> {
+        let unknown =
+            || TransactionError::Abort(KafkaError::new("the broker does not tell where the changelog's records lie"));
+        let attempt = self.attempt.as_mut().ok_or_else(unknown)?;
+        let offset = |place: &usize| offsets.get(*place).copied().filter(|offset| *offset >= 0);
+        attempt.offsets = attempt.sent.iter().map(offset).collect::<Option<_>>().ok_or_else(unknown)?;
         let position = attempt.batch.position(&attempt.offsets);
         attempt.position = Some(position);
         let metadata = position.metadata();
         let committed = [position.inputs.tweets, position.inputs.likes]
             .map(|offset| CommittedOffset { offset, metadata: metadata.clone() });
-        Some((self.partition, committed.into()))
+        Ok((self.partition, committed.into()))
     }
 
     /// The transaction was committed.
@@ -233,4 +242,30 @@ fn count(out: Out, dead: &[DeadLetter]) {
     }
     metrics::counter!("analytics_dead_letters_total").increment(u64::try_from(dead.len()).unwrap_or(u64::MAX));
     dead.iter().for_each(DeadLetter::log);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::windows::Windowing;
+
+    #[test]
+    fn what_lies_at_an_unknown_offset_is_not_committed() {
+        let windowing = Arc::new(Windowing { windows: Vec::new(), grace: 0, like_period: 0 });
+        let restored = Restored { store: Store::new(windowing), position: None, rounds: Rounds::new(0) };
+        let start = InputOffsets { tweets: 0, likes: 0 };
+        let mut task = Task::new(3, restored, start, 0.5);
+        let batch = write(&mut task.store, &task.rounds, None, start, Limits::default());
+        assert_eq!(batch.records.len(), 2, "a slice and the Meta");
+        // Behind a result, whose offset nobody needs.
+        task.attempt = Some(Attempt { sent: vec![1, 2], batch, position: None, offsets: Vec::new() });
+        for offsets in [&[7, 20, -1][..], &[7, -1, 21], &[7, 20]] {
+            assert!(matches!(task.delivered(offsets), Err(TransactionError::Abort(_))), "{offsets:?}");
+        }
+        let (partition, committed) = task.delivered(&[-1, 20, 21]).expect("all that is needed");
+        assert_eq!((partition, committed.len()), (3, 2));
+        assert!(committed[0].metadata.contains("\"restoreTo\":22"), "{}", committed[0].metadata);
+    }
 }

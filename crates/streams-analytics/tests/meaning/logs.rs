@@ -65,8 +65,11 @@ pub(crate) fn any_log() -> impl Strategy<Value = Log> {
     let scale = prop_oneof![3 => Just(1), 1 => Just(30)];
     let grid = prop::sample::select(vec![1000, 1]);
     let base = prop::sample::select(vec![0, TODAY]);
-    (scale, grid, base).prop_flat_map(|(scale, grid, base)| {
-        let lines = prop::collection::vec(any_line(scale), 0..120);
+    let few = vec!["rustconf", "rustconf", "rustconf", "a"];
+    let many = vec!["rustconf", "a", "b", "c", "d", "e", "f", "g", "1", "1.1", "~", "kafkaconf"];
+    let names = prop_oneof![4 => Just(few), 1 => Just(many)];
+    (scale, grid, base, names).prop_flat_map(|(scale, grid, base, names)| {
+        let lines = prop::collection::vec(any_line(scale, names), 0..120);
         let on_grid = move |time: i64| time.div_euclid(grid) * grid;
         (any_setting(scale), lines).prop_map(move |(mut setting, lines)| {
             setting.grace = on_grid(setting.grace);
@@ -101,7 +104,7 @@ fn any_setting(scale: i64) -> impl Strategy<Value = Setting> {
     })
 }
 
-fn any_line(scale: i64) -> impl Strategy<Value = (i64, Clock, Line)> {
+fn any_line(scale: i64, names: Vec<&'static str>) -> impl Strategy<Value = (i64, Clock, Line)> {
     // Ids whose order by bytes is neither that of numbers nor that of letters.
     let liked_tweet = prop::sample::select(vec!["1", "10", "9", "A", "a", "never posted"]);
     let tweet = prop::sample::select(vec!["1", "10", "9", "A", "a", "~", "_", "aa", "b", "c", "d", "e", "f", "g"]);
@@ -109,7 +112,7 @@ fn any_line(scale: i64) -> impl Strategy<Value = (i64, Clock, Line)> {
         2 => (tweet, any_post()),
         5 => (liked_tweet, any_liking()),
     ];
-    let conference = prop::sample::select(vec!["rustconf", "rustconf", "rustconf", "a"]);
+    let conference = prop::sample::select(names);
     let gap = prop_oneof![10 => 0..2_000_i64, 3 => 2_000..15_000_i64, 1 => 15_000..90_000_i64];
     let clock = prop_oneof![
         7 => (-8_000..=1_500_i64).prop_map(move |by| Clock::Off(by * scale)),
@@ -129,10 +132,13 @@ fn any_line(scale: i64) -> impl Strategy<Value = (i64, Clock, Line)> {
 fn any_post() -> impl Strategy<Value = Says> {
     let author = prop::sample::select(vec!["ann", "Ann", "bob", "", "a/b"]);
     let hashtag = prop::sample::select(vec!["rust", "Rust", "RUST", "", "kafka", "été", "ÉTÉ", "B", "z"]);
+    // The first hundred characters count.
+    let long = ("É{100}", "[xy]").prop_map(|(same, rest)| same + &rest);
+    let hashtag = prop_oneof![20 => hashtag.prop_map(str::to_owned), 1 => long];
     (author, "[a-z &<\"]{0,12}", hashtag).prop_map(|(author, text, hashtag)| Says::Posted {
         author: author.into(),
         text,
-        hashtag: hashtag.into(),
+        hashtag,
     })
 }
 
@@ -157,6 +163,11 @@ pub(crate) fn interleaved_anew(lines: &[Line], seed: u64) -> Vec<Line> {
 
 /// Many tweets, authors and visitors, and windows of minutes.
 pub(crate) fn large_log(lines: usize) -> Log {
+    log_of(lines, 5)
+}
+
+/// The same, of so many conferences.
+pub(crate) fn log_of(lines: usize, conferences: u64) -> Log {
     let minutes = |size: i64, advance: i64| Size { size: size * 60_000, advance: advance * 60_000 };
     let sizes = vec![minutes(5, 5), minutes(60, 60), minutes(10, 1)];
     let setting = Setting { sizes, grace: 10_000, like_period: 45 * 60_000 };
@@ -179,7 +190,7 @@ pub(crate) fn large_log(lines: usize) -> Log {
             };
             let appended = TODAY + i64::try_from(at).unwrap() * 300;
             Line {
-                conference: format!("conf{}", next(5)),
+                conference: format!("conf{}", next(conferences)),
                 tweet: tweet.to_string(),
                 told: Some(appended - i64::try_from(next(60_000)).unwrap()),
                 appended,

@@ -53,6 +53,25 @@ fn a_state_of_many_shards_and_records_survives_every_restart() {
     assert_eq!(last.published, oracle::answer(&log.setting, &log.lines, LISTED));
 }
 
+#[test]
+fn more_conferences_than_there_are_shards_survive_every_restart() {
+    let log = logs::log_of(9_000, 2_500);
+    let steps =
+        [Step::Process(300), Step::Abort, Step::Process(600), Step::Commit, Step::Restart, Step::Cut].repeat(15);
+    let last = run::in_steps(&log, &steps).pop().unwrap();
+    let expected = oracle::answer(&log.setting, &log.lines, LISTED);
+    assert!(expected.len() > 2 * 1024, "two in many a shard");
+    assert_eq!(last.published, expected);
+}
+
+#[test]
+fn the_changelog_can_be_cut_though_no_life_lasts_for_a_round() {
+    let log = logs::large_log(3_000);
+    // Some hundred bytes of slices in each, of a state of some ten thousand.
+    let steps = [Step::Process(3), Step::Commit, Step::Restart].repeat(600);
+    assert!(run::needed_from(&log, &steps) > 0);
+}
+
 /// Without this, a change of the logs could make the properties true of nothing.
 #[test]
 fn the_random_logs_meet_every_case_often() {
@@ -68,12 +87,13 @@ fn the_random_logs_meet_every_case_often() {
     assert!(met.values().all(|times| *times >= 30), "of 300 logs: {met:#?}");
 }
 
-fn cases(answer: &Answer) -> [(&'static str, bool); 16] {
+fn cases(answer: &Answer) -> [(&'static str, bool); 17] {
     let totals = |is_met: fn(&Totals) -> bool| answer.values().any(is_met);
     let window = |is_met: fn(&oracle::Window) -> bool| answer.values().flat_map(|t| t.windows.values()).any(is_met);
     let tie = |list: &oracle::Ranked| list.windows(2).any(|pair| pair[0].1 == pair[1].1);
     [
         ("two conferences", answer.len() > 1),
+        ("many conferences", answer.len() > 8),
         ("a like too late for a window", totals(|t| t.late.keys().any(|size| size != "closed"))),
         ("a like taken back after its window's close", totals(|t| !t.after_close.is_empty())),
         ("a tweet that takes no likes any more", totals(|t| t.late.contains_key("closed"))),

@@ -166,7 +166,7 @@ fn tweets<'a>(posts: &[Seen<'a>]) -> Vec<Tweet<'a>> {
     for post in posts {
         let Says::Posted { author, hashtag, .. } = &post.line.says else { continue };
         if known.insert(&post.line.tweet) {
-            let hashtag = hashtag.to_lowercase();
+            let hashtag = hashtag.to_lowercase().chars().take(100).collect();
             tweets.push(Tweet { author, hashtag, time: post.time, arrived: post.stream_time });
         }
     }

@@ -76,6 +76,12 @@ pub(crate) fn shown_at_the_end(log: &Log, steps: &[Step]) -> BTreeMap<(String, S
     task.published.shown
 }
 
+/// From where the changelog is needed after `steps`.
+pub(crate) fn needed_from(log: &Log, steps: &[Step]) -> i64 {
+    let (task, _) = run(log, steps);
+    task.position.restore_from
+}
+
 fn run(log: &Log, steps: &[Step]) -> (Task, Vec<Commit>) {
     let mut task = Task::new(log);
     let mut commits = Vec::new();
@@ -181,8 +187,10 @@ impl Task {
         }
         let restored = (restore_to > 0).then_some(self.position);
         assert_eq!(restore.last(), restored, "Meta repeats what was committed");
+        let rounds = restore.rounds().unwrap_or_else(|| Rounds::new(0));
+        assert_eq!(rounds, self.rounds, "it goes on with the round that it was in");
         self.store = restore.finish().expect("a state of the same windows");
-        self.rounds = Rounds::new(restore_from);
+        self.rounds = rounds;
         self.next = usize::try_from(inputs.tweets).unwrap();
     }
 }

@@ -20,7 +20,10 @@ mod service;
 mod truth;
 mod wall;
 
+use std::collections::BTreeSet;
+
 use contracts::{Conference, Topic, partition_of};
+use kafka_client::{BareProducer, BareRecord};
 use serde_json::json;
 
 use crate::{
@@ -134,6 +137,51 @@ fn poison_goes_to_dead_letters_once_and_holds_up_nothing() {
     assert!(tweet.header("error").starts_with("not the JSON of this message"), "{}", tweet.header("error"));
     assert!(tweet.header("traceparent").starts_with("00-4bf9"), "the original's headers stay");
     assert_eq!(like.header("error"), format!("conference conf1 belongs to partition {home}"));
+}
+
+#[test]
+fn an_unreadable_record_as_large_as_one_can_be_holds_up_nothing() {
+    let wall = Wall::new();
+    let sent = lines(400);
+    let producer = BareProducer::new(wall.kafka()).unwrap();
+    let (topic, headers) = (wall.name(Topic::Tweets), vec![("header", "x".repeat(1_000)); 100]);
+    let mut value = vec![b'x'; 900_000];
+    // So that there is no room for anything beside it.
+    let record = BareRecord { topic: &topic, partition: 0, key: b"poison", value: b"", headers: &headers };
+    while producer.send(BareRecord { value: &value, ..record }).is_err() {
+        value.truncate(value.len() - 10);
+    }
+    producer.flush(wall::PATIENCE).unwrap();
+    let service = Service::start(&wall, "").ready();
+    wall.send(&sent);
+    service.wait_for("results", |_| wall.published(&sent) == answer(&sent, LISTED));
+    let letters = wall.read(Topic::DeadLetters);
+    let [letter] = letters.as_slice() else { panic!("{} letters", letters.len()) };
+    assert_eq!((&letter.value, letter.header("origin_topic")), (&value, topic.as_str()));
+    assert!(letter.header("error").contains("of 100 headers are kept"), "{}", letter.header("error"));
+}
+
+#[test]
+fn too_many_unreadable_records_stop_the_service_and_are_done_once_when_it_is_told_to_go_on() {
+    let wall = Wall::new();
+    let sent = lines(400);
+    let mut stopped = Service::start(&wall, "only");
+    wall.send(&sent);
+    let home = partition_of(&Conference::parse("conf1").unwrap(), PARTITIONS);
+    wall.poison_often(Topic::Tweets, home, b"{not json", 2_000);
+    assert_eq!(stopped.wait().code(), Some(1));
+    let log = stopped.log();
+    let last = log.lines().last().unwrap();
+    assert!(last.contains(&format!("partition {home}: ")), "{last}");
+    assert!(last.contains("of the last 1000 records cannot be processed"), "{last}");
+    assert!(last.contains("not the JSON of this message"), "{last}");
+
+    let service = Service::start_with(&wall, "only", &[("LIVEWALL_ANALYTICS__POISON_RATIO", "1")]).ready();
+    expect_results(&service, &wall, &sent);
+    service.wait_for("all dead letters", |_| wall.read(Topic::DeadLetters).len() >= 2_000);
+    let letters = wall.read(Topic::DeadLetters);
+    let origins: BTreeSet<_> = letters.iter().map(|letter| letter.header("origin_offset")).collect();
+    assert_eq!((letters.len(), origins.len()), (2_000, 2_000));
 }
 
 #[test]

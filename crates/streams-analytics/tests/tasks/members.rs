@@ -67,7 +67,7 @@ fn a_process_that_was_frozen_past_its_session_changes_nothing_when_it_wakes() {
     truth::check(&wall);
 }
 
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "not in time: {what}");

@@ -1,13 +1,13 @@
 //! `streams-analytics reset`, and what makes it necessary.
 
 use contracts::Topic;
-use kafka_client::transaction::LogCutter;
+use kafka_client::transaction::{LogCutter, OutRecord, TransactionalProducer};
 
 use crate::{
     answer, expect_results, lines,
     service::{Service, reset},
     truth,
-    wall::{PARTITIONS, Wall},
+    wall::{PARTITIONS, PATIENCE, Wall},
 };
 
 #[test]
@@ -71,6 +71,31 @@ fn where_retention_has_cut_the_input_a_reset_must_be_meant() {
     let service = Service::start(&wall, "").ready();
     let expected = answer(&left, crate::LISTED);
     service.wait_for("results of what is left", |_| wall.published(&left) == expected);
+}
+
+#[test]
+fn results_behind_the_open_transaction_of_a_dead_member_are_withdrawn_too() {
+    let wall = Wall::new();
+    let topic = wall.name(Topic::TweetLikeCounts);
+    let begin = |who: &str, key: &[u8]| {
+        let mut kafka = wall.kafka().clone();
+        kafka.properties.insert("transaction_timeout_ms".into(), "1000".into());
+        let producer = TransactionalProducer::new(&kafka, &format!("{}{who}", wall.prefix())).unwrap();
+        producer.init(PATIENCE).unwrap();
+        producer.begin().unwrap();
+        let record = OutRecord { topic: &topic, partition: 0, key: Some(key), value: Some(b"{}"), headers: &[] };
+        producer.send(record).unwrap();
+        producer.delivered().unwrap();
+        producer
+    };
+    let dead = begin("dead", b"conf/never");
+    begin("other", b"conf/behind").commit().unwrap();
+    let done = reset(&wall, &[]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let mut last = std::collections::BTreeMap::new();
+    wall.read(Topic::TweetLikeCounts).into_iter().for_each(|record| drop(last.insert(record.key, record.value)));
+    assert_eq!(last, [("conf/behind".to_owned(), Vec::new())].into());
+    drop(dead);
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! Where a task begins: from the committed offsets, the changelog and what is left of the input.
 
-use contracts::{Conference, Topic, partition_of};
+use contracts::{ChangelogRecord, Conference, Topic, partition_of};
 use kafka_client::{
+    BareProducer, BareRecord,
     admin::{self, Forgotten},
     transaction::LogCutter,
 };
+use prost::Message as _;
 
 use crate::{
-    expect_results, lines,
-    service::Service,
+    answer, expect_results, lines,
+    members::wait_until,
+    service::{Service, reset},
     truth,
-    wall::{PARTITIONS, Wall},
+    wall::{PARTITIONS, PATIENCE, Wall},
 };
 
 #[test]
@@ -82,5 +85,40 @@ fn input_that_has_expired_before_it_was_processed_stops_the_service_with_a_line_
     let last = stopped.log().lines().last().unwrap().to_owned();
     assert!(last.contains(&format!("the next record of {}", wall.name(Topic::TweetLikes))), "{last}");
     assert!(last.contains(&format!("the topic holds {end}..{end}")), "{last}");
-    assert!(last.contains("streams-analytics reset"), "{last}");
+    assert!(last.contains("`streams-analytics reset --from-retained`"), "{last}");
+    // What the line names works, and what it does not name would not.
+    assert_eq!(reset(&wall, &[]).code, Some(1));
+    assert_eq!(reset(&wall, &["--from-retained"]).code, Some(0));
+    let gone = wall.sent(Topic::TweetLikes, home);
+    let is_gone = |line: &_| gone.iter().flatten().any(|other| format!("{other:?}") == format!("{line:?}"));
+    let left: Vec<_> = sent.into_iter().filter(|line| !is_gone(line)).collect();
+    let service = Service::start(&wall, "only").ready();
+    let expected = answer(&left, crate::LISTED);
+    service.wait_for("results of what is left", |_| wall.published(&left) == expected);
+}
+
+#[test]
+fn a_changelog_record_of_an_unknown_version_stops_the_service_with_a_line_that_names_both() {
+    let wall = Wall::new();
+    let sent = lines(600);
+    let service = Service::start(&wall, "only").ready();
+    wall.send(&sent);
+    expect_results(&service, &wall, &sent);
+    service.kill();
+    // Without the offsets, the state is that of the last record.
+    let group = format!("{}streams-analytics", wall.prefix());
+    let forget = || actix_web::rt::System::new().block_on(admin::forget_group(wall.kafka(), &group)).unwrap();
+    wait_until("its session has ended", || forget() == Forgotten::Yes);
+    let value = ChangelogRecord { version: 99, body: None }.encode_to_vec();
+    let (topic, partition) = (wall.name(Topic::StreamsAnalyticsChangelog), PARTITIONS - 1);
+    let producer = BareProducer::new(wall.kafka()).unwrap();
+    producer.send(BareRecord { topic: &topic, partition, key: b"later", value: &value, headers: &[] }).unwrap();
+    producer.flush(PATIENCE).unwrap();
+
+    let mut stopped = Service::start(&wall, "only");
+    assert_eq!(stopped.wait().code(), Some(1));
+    let last = stopped.log().lines().last().unwrap().to_owned();
+    assert!(last.contains(&format!("partition {partition}: the changelog cannot be read at offset")), "{last}");
+    assert!(last.contains("it is of format 99, this program knows format 3"), "{last}");
+    assert!(last.contains("`streams-analytics reset`"), "{last}");
 }

@@ -119,8 +119,15 @@ impl Wall {
 
     /// Puts bytes on a topic.
     pub(crate) fn poison(&self, topic: Topic, partition: i32, value: &[u8]) {
-        self.write(topic, partition, "poison", value);
-        self.sent.borrow_mut().entry((topic, partition)).or_default().push(None);
+        self.poison_often(topic, partition, value, 1);
+    }
+
+    /// The same, so many times.
+    pub(crate) fn poison_often(&self, topic: Topic, partition: i32, value: &[u8], times: usize) {
+        for _ in 0..times {
+            self.write(topic, partition, "poison", value);
+            self.sent.borrow_mut().entry((topic, partition)).or_default().push(None);
+        }
         self.producer.flush(PATIENCE).unwrap();
     }
 
