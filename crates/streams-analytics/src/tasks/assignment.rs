@@ -195,6 +195,7 @@ impl Runner {
             if given.as_ref().is_some_and(|given| given.contains(&partition)) {
                 offsets.push((partition, vec![next.tweets, next.likes]));
             }
+            self.status.located(partition, next);
             self.phases.insert(partition, phase);
         }
         self.parked.clear();

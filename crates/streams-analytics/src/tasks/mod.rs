@@ -10,6 +10,7 @@ mod cutting;
 mod dead_letter;
 mod decide;
 mod pace;
+mod progress;
 mod restoring;
 mod runner;
 mod status;

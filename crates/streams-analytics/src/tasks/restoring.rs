@@ -12,6 +12,7 @@ use kafka_client::{
 
 use super::{
     assignment::{HANGING, OVERDUE},
+    progress::Progress,
     stop::{Stop, Unrecoverable},
 };
 use crate::{
@@ -25,8 +26,6 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The longest wait for one partition's records, while other partitions may have some.
 const PAUSE: Duration = Duration::from_millis(1);
-/// How often progress is logged.
-const PROGRESS: Duration = Duration::from_secs(5);
 
 /// A state that is on its way.
 pub(super) struct Restoring {
@@ -39,10 +38,11 @@ pub(super) struct Restoring {
     goal: Option<Position>,
     /// The changelog's first offset, once reading has begun.
     reading_from: Option<i64>,
+    /// The offset up to which there is something to read.
+    end: i64,
     /// A pack that a mutation applies once more.
     again: Option<Vec<u8>>,
-    records: u64,
-    began: Instant,
+    progress: Progress,
     logged: Instant,
 }
 
@@ -87,9 +87,9 @@ impl Restoring {
             windowing,
             goal,
             reading_from: None,
+            end: 0,
             again: None,
-            records: 0,
-            began: now,
+            progress: Progress::new(partition, now),
             logged: now,
         })
     }
@@ -107,7 +107,7 @@ impl Restoring {
                 }
             },
         };
-        self.log_progress();
+        self.progress.tell();
         let until = Instant::now() + budget;
         loop {
             match self.reader.poll(PAUSE)? {
@@ -131,7 +131,7 @@ impl Restoring {
                             continue;
                         }
                     }
-                    self.records += 1;
+                    self.progress.note(self.end.saturating_sub(offset + 1));
                     if self.goal.is_some_and(|goal| offset + 1 == goal.restore_to) {
                         return self.finish(start).map(Some);
                     }
@@ -182,6 +182,8 @@ impl Restoring {
         };
         self.reader.read_from(from)?;
         self.reading_from = Some(from);
+        self.end = self.goal.map_or(bounds.end, |goal| goal.restore_to);
+        self.progress.begin(self.end.saturating_sub(from));
         Ok(Begun::Reading(from))
     }
 
@@ -206,10 +208,7 @@ impl Restoring {
             let reason = Unrecoverable::Record { offset: position.map_or(start, |last| last.restore_to), fault };
             Stop::Reset { partition: self.partition, reason }
         })?;
-        let seconds = self.began.elapsed().as_secs_f64();
-        metrics::counter!("analytics_restores_total").increment(1);
-        metrics::histogram!("analytics_restore_seconds").record(seconds);
-        tracing::info!(partition = self.partition, records = self.records, seconds, "restored");
+        self.progress.finish();
         Ok(Restored { store, position, restore_from: position.map_or(start, |p| p.restore_from) })
     }
 
@@ -225,20 +224,6 @@ impl Restoring {
             self.logged = Instant::now();
             tracing::warn!(partition = self.partition, "the changelog's end is not committed; {HANGING}");
         }
-    }
-
-    fn log_progress(&mut self) {
-        if self.logged.elapsed() < PROGRESS {
-            return;
-        }
-        self.logged = Instant::now();
-        let seconds = self.began.elapsed().as_secs_f64();
-        tracing::info!(
-            partition = self.partition,
-            records = self.records,
-            records_per_second = (self.records as f64 / seconds).round(),
-            "restoring"
-        );
     }
 }
 
