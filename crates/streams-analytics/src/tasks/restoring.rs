@@ -40,10 +40,18 @@ pub(super) struct Restoring {
     reading_from: Option<i64>,
     /// The offset up to which there is something to read.
     end: i64,
-    /// A pack that a mutation applies once more.
-    again: Option<Vec<u8>>,
+    /// What a mutation does otherwise.
+    mutated: Mutated,
     progress: Progress,
     logged: Instant,
+}
+
+#[derive(Default)]
+struct Mutated {
+    /// A slice was left out.
+    skipped: bool,
+    /// A pack that is applied once more.
+    again: Option<Vec<u8>>,
 }
 
 /// A state that is there.
@@ -88,7 +96,7 @@ impl Restoring {
             goal,
             reading_from: None,
             end: 0,
-            again: None,
+            mutated: Mutated::default(),
             progress: Progress::new(partition, now),
             logged: now,
         })
@@ -120,7 +128,7 @@ impl Restoring {
                     // Empty ones belong to transactions that were never meant to be committed; librdkafka's broker in
                     // memory shows them all the same.
                     if !record.value().is_empty() {
-                        let taken = take(&mut self.restore, &mut self.again, offset, record.value());
+                        let taken = take(&mut self.restore, &mut self.mutated, offset, record.value());
                         let taken = taken.map_err(|fault| {
                             let reason = Unrecoverable::Record { offset, fault };
                             Stop::Reset { partition: self.partition, reason }
@@ -188,7 +196,7 @@ impl Restoring {
     }
 
     fn finish(&mut self, start: i64) -> Result<Restored, Stop> {
-        if let Some(pack) = self.again.take() {
+        if let Some(pack) = self.mutated.again.take() {
             drop(self.restore.apply(-1, &pack));
         }
         let restore = std::mem::replace(&mut self.restore, Restore::new(Arc::clone(&self.windowing)));
@@ -228,17 +236,13 @@ impl Restoring {
 }
 
 /// Takes a record, unless a mutation has it otherwise.
-fn take(
-    restore: &mut Restore,
-    again: &mut Option<Vec<u8>>,
-    offset: i64,
-    value: &[u8],
-) -> Result<Applied, Unrestorable> {
-    if is(Mutation::SkippedSlice) && Restore::holds_slice(value) {
+fn take(restore: &mut Restore, mutated: &mut Mutated, offset: i64, value: &[u8]) -> Result<Applied, Unrestorable> {
+    if is(Mutation::SkippedSlice) && !mutated.skipped && Restore::ends_round(value) {
+        mutated.skipped = true;
         return Ok(Applied::Taken);
     }
-    if is(Mutation::PackTwice) && again.is_none() && Restore::holds_pack(value) {
-        *again = Some(value.to_vec());
+    if is(Mutation::PackTwice) && mutated.again.is_none() && Restore::holds_pack(value) {
+        mutated.again = Some(value.to_vec());
     }
     restore.apply(offset, value)
 }
