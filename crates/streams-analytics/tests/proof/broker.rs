@@ -1,6 +1,9 @@
 //! The broker of `scripts/kafka` that may be treated badly.
 
-use std::process::Command;
+use std::process::{Command, Output};
+
+/// How often it is waited for, a minute each.
+const STARTS: usize = 5;
 
 /// Its name, where PROOF_KAFKA tells one.
 #[derive(Debug, Clone)]
@@ -16,9 +19,10 @@ impl Broker {
         self.call("kill");
     }
 
-    /// Starts it; returns when it answers.
+    /// Starts it; returns when it answers. After a crash it reads the logs of all rounds, which may take it long.
     pub(crate) fn up(&self) {
-        self.call("up");
+        let again = (0..STARTS).find(|_| self.output("up").status.success());
+        assert!(again.is_some(), "the broker does not come back; see scripts/kafka logs --name {}", self.0);
     }
 
     /// SIGSTOP.
@@ -32,8 +36,12 @@ impl Broker {
     }
 
     fn call(&self, action: &str) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/kafka");
-        let ended = Command::new(script).args([action, "--name", &self.0]).output().unwrap();
+        let ended = self.output(action);
         assert!(ended.status.success(), "{ended:?}");
+    }
+
+    fn output(&self, action: &str) -> Output {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/kafka");
+        Command::new(script).args([action, "--name", &self.0]).output().unwrap()
     }
 }

@@ -48,7 +48,10 @@ impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Untrue(what) => write!(f, "committed, and not true: {what}"),
-            Self::Refused(log) => write!(f, "the state read back was refused; the service's log ends with:\n{log}"),
+            Self::Refused(log) => {
+                let last = log.lines().last().unwrap_or_default();
+                write!(f, "the state read back was refused: {last}\nthe service's log ends with:\n{log}")
+            }
         }
     }
 }
