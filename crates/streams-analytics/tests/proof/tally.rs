@@ -28,7 +28,7 @@ const REASONS: [(&str, &[&str]); 4] = [
         &["generation", "Unknown member", "UnknownMember", "FencedInstanceId", "Static consumer fenced", "stale"],
     ),
     ("records were not delivered in time", &["Message timed out"]),
-    ("the coordinator has given a transaction up", &["fenced", "Fenced", "epoch", "Epoch"]),
+    ("the coordinator has given a transaction up", &["fenced", "Fenced", "fences", "epoch", "Epoch"]),
 ];
 
 /// What only happens with a broker that may be killed.
