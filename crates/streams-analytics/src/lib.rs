@@ -197,6 +197,12 @@ fn describe_metrics() {
     describe_counter!("analytics_aborts_total", "Transactions that were aborted and done again");
     describe_counter!("analytics_restores_total", "States that were read back from the changelog");
     describe_histogram!("analytics_restore_seconds", Unit::Seconds, "How long reading a state back took");
+    describe_gauge!("analytics_restore_records", "Records read back so far, by partition; 0 where none is read back");
+    describe_gauge!("analytics_restore_records_per_second", "How fast a partition's state is being read back");
+    describe_gauge!(
+        "analytics_restore_remaining_records",
+        "Changelog offsets that are still to be read back, by partition"
+    );
     describe_gauge!("analytics_tasks_assigned", "Partitions that the group has given to this instance");
     describe_gauge!("analytics_tasks_running", "Those of them whose task runs");
     describe_gauge!("analytics_state_entries", "Entries in memory, by partition and kind");

@@ -5,6 +5,7 @@ use kafka_client::transaction::TransactionError;
 
 /// A place at which the environment variable FAILPOINTS (crate `fail`) may end the process as SIGKILL does (`return`),
 /// stop it as SIGSTOP does (`return(freeze)`), have a transaction aborted (`return(abort)`), or hold it up (`sleep(ms)`).
+/// All but the last say so first, as nobody else does, on standard error.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Failpoint {
     /// A transaction has begun.
@@ -36,7 +37,7 @@ pub(crate) enum Mutation {
     NoFencing,
     /// Reading the state back goes on behind restoreTo, into what was not committed.
     PastRestoreTo,
-    /// Slices are left out.
+    /// One slice is left out, which no later one of the same shards makes up for.
     SkippedSlice,
     /// Packs are applied again, after the next one.
     PackTwice,
@@ -44,7 +45,7 @@ pub(crate) enum Mutation {
 
 #[cfg(feature = "proof")]
 mod armed {
-    use std::sync::LazyLock;
+    use std::{io::Write as _, sync::LazyLock};
 
     use kafka_client::{KafkaError, transaction::TransactionError};
     use rustix::process::{Signal, getpid, kill_process};
@@ -68,18 +69,26 @@ mod armed {
     pub(crate) fn reach(failpoint: Failpoint) -> Result<(), TransactionError> {
         fail::fail_point!(name(failpoint), |what: Option<String>| {
             match what.as_deref() {
-                Some("abort") => Err(TransactionError::Abort(KafkaError::new("a failpoint"))),
+                Some("abort") => {
+                    say("aborts", failpoint);
+                    return Err(TransactionError::Abort(KafkaError::new("a failpoint")));
+                }
                 Some("freeze") => {
+                    say("freezes", failpoint);
                     signal(Signal::STOP);
-                    Ok(())
                 }
                 _ => {
+                    say("dies", failpoint);
                     signal(Signal::KILL);
-                    Ok(())
                 }
             }
+            Ok(())
         });
         Ok(())
+    }
+
+    fn say(does: &str, failpoint: Failpoint) {
+        let _ = writeln!(std::io::stderr(), "failpoint: {does} at {}", name(failpoint));
     }
 
     fn signal(signal: Signal) {

@@ -34,6 +34,11 @@ impl PartitionRecord<'_> {
         self.0.offset()
     }
 
+    /// Milliseconds since the epoch; whose clock it is follows from the topic.
+    pub fn timestamp(&self) -> i64 {
+        self.0.timestamp().to_millis().unwrap_or(0)
+    }
+
     /// The key; empty where there is none.
     pub fn key(&self) -> &[u8] {
         self.0.key().unwrap_or_default()

@@ -124,9 +124,12 @@ impl Restore {
         self.orphans.push(orphans);
     }
 
-    /// Whether a record is a slice.
-    pub fn holds_slice(value: &[u8]) -> bool {
-        matches!(ChangelogRecord::decode(value), Ok(ChangelogRecord { body: Some(Body::Slice(_)), .. }))
+    /// Whether a record is a slice that ends a round.
+    pub fn ends_round(value: &[u8]) -> bool {
+        let Ok(ChangelogRecord { body: Some(Body::Slice(slice)), .. }) = ChangelogRecord::decode(value) else {
+            return false;
+        };
+        usize::try_from(slice.first_shard + slice.shard_count) == Ok(SHARDS)
     }
 
     /// Whether a record is a pack.

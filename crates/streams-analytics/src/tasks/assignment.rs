@@ -154,6 +154,7 @@ impl Runner {
                     Phase::Restoring(restoring, bounds)
                 }
             };
+            self.status.located(partition, next);
             self.phases.insert(partition, phase);
         }
         Ok(())

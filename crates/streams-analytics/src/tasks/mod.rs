@@ -11,6 +11,7 @@ mod dead_letter;
 mod decide;
 mod locating;
 mod pace;
+mod progress;
 mod restoring;
 mod runner;
 mod status;

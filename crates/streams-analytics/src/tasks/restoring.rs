@@ -12,6 +12,7 @@ use kafka_client::{
 
 use super::{
     locating::{HANGING, OVERDUE},
+    progress::Progress,
     stop::{Stop, Unrecoverable},
 };
 use crate::{
@@ -25,8 +26,6 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The longest wait for one partition's records, while other partitions may have some.
 const PAUSE: Duration = Duration::from_millis(1);
-/// How often progress is logged.
-const PROGRESS: Duration = Duration::from_secs(5);
 
 /// A state that is on its way.
 pub(super) struct Restoring {
@@ -39,11 +38,20 @@ pub(super) struct Restoring {
     goal: Option<Position>,
     /// The changelog's first offset, once reading has begun.
     reading_from: Option<i64>,
-    /// A pack that a mutation applies once more.
-    again: Option<Vec<u8>>,
-    records: u64,
-    began: Instant,
+    /// The offset up to which there is something to read.
+    end: i64,
+    /// What a mutation does otherwise.
+    mutated: Mutated,
+    progress: Progress,
     logged: Instant,
+}
+
+#[derive(Default)]
+struct Mutated {
+    /// A slice was left out.
+    skipped: bool,
+    /// A pack that is applied once more.
+    again: Option<Vec<u8>>,
 }
 
 /// A state that is there.
@@ -87,9 +95,9 @@ impl Restoring {
             windowing,
             goal,
             reading_from: None,
-            again: None,
-            records: 0,
-            began: now,
+            end: 0,
+            mutated: Mutated::default(),
+            progress: Progress::new(partition, now),
             logged: now,
         })
     }
@@ -107,7 +115,7 @@ impl Restoring {
                 }
             },
         };
-        self.log_progress();
+        self.progress.tell();
         let until = Instant::now() + budget;
         loop {
             match self.reader.poll(PAUSE)? {
@@ -120,7 +128,7 @@ impl Restoring {
                     // Empty ones belong to transactions that were never meant to be committed; librdkafka's broker in
                     // memory shows them all the same.
                     if !record.value().is_empty() {
-                        let taken = take(&mut self.restore, &mut self.again, offset, record.value());
+                        let taken = take(&mut self.restore, &mut self.mutated, offset, record.value());
                         let taken = taken.map_err(|fault| {
                             let reason = Unrecoverable::Record { offset, fault };
                             Stop::Reset { partition: self.partition, reason }
@@ -131,7 +139,7 @@ impl Restoring {
                             continue;
                         }
                     }
-                    self.records += 1;
+                    self.progress.note(self.end.saturating_sub(offset + 1));
                     if self.goal.is_some_and(|goal| offset + 1 == goal.restore_to) {
                         return self.finish(start).map(Some);
                     }
@@ -182,11 +190,13 @@ impl Restoring {
         };
         self.reader.read_from(from)?;
         self.reading_from = Some(from);
+        self.end = self.goal.map_or(bounds.end, |goal| goal.restore_to);
+        self.progress.begin(self.end.saturating_sub(from));
         Ok(Begun::Reading(from))
     }
 
     fn finish(&mut self, start: i64) -> Result<Restored, Stop> {
-        if let Some(pack) = self.again.take() {
+        if let Some(pack) = self.mutated.again.take() {
             drop(self.restore.apply(-1, &pack));
         }
         let restore = std::mem::replace(&mut self.restore, Restore::new(Arc::clone(&self.windowing)));
@@ -206,10 +216,7 @@ impl Restoring {
             let reason = Unrecoverable::Record { offset: position.map_or(start, |last| last.restore_to), fault };
             Stop::Reset { partition: self.partition, reason }
         })?;
-        let seconds = self.began.elapsed().as_secs_f64();
-        metrics::counter!("analytics_restores_total").increment(1);
-        metrics::histogram!("analytics_restore_seconds").record(seconds);
-        tracing::info!(partition = self.partition, records = self.records, seconds, "restored");
+        self.progress.finish();
         Ok(Restored { store, position, rounds })
     }
 
@@ -226,34 +233,16 @@ impl Restoring {
             tracing::warn!(partition = self.partition, "the changelog's end is not committed; {HANGING}");
         }
     }
-
-    fn log_progress(&mut self) {
-        if self.logged.elapsed() < PROGRESS {
-            return;
-        }
-        self.logged = Instant::now();
-        let seconds = self.began.elapsed().as_secs_f64();
-        tracing::info!(
-            partition = self.partition,
-            records = self.records,
-            records_per_second = (self.records as f64 / seconds).round(),
-            "restoring"
-        );
-    }
 }
 
 /// Takes a record, unless a mutation has it otherwise.
-fn take(
-    restore: &mut Restore,
-    again: &mut Option<Vec<u8>>,
-    offset: i64,
-    value: &[u8],
-) -> Result<Applied, Unrestorable> {
-    if is(Mutation::SkippedSlice) && Restore::holds_slice(value) {
+fn take(restore: &mut Restore, mutated: &mut Mutated, offset: i64, value: &[u8]) -> Result<Applied, Unrestorable> {
+    if is(Mutation::SkippedSlice) && !mutated.skipped && Restore::ends_round(value) {
+        mutated.skipped = true;
         return Ok(Applied::Taken);
     }
-    if is(Mutation::PackTwice) && again.is_none() && Restore::holds_pack(value) {
-        *again = Some(value.to_vec());
+    if is(Mutation::PackTwice) && mutated.again.is_none() && Restore::holds_pack(value) {
+        mutated.again = Some(value.to_vec());
     }
     restore.apply(offset, value)
 }

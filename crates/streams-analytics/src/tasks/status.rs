@@ -42,11 +42,10 @@ impl Status {
         if waiting.is_empty() { Ok(()) } else { Err(format!("partitions being restored: {}", waiting.join(", "))) }
     }
 
-    /// The running tasks' next input offsets.
-    pub(crate) fn positions(&self) -> BTreeMap<i32, InputOffsets> {
+    /// The assigned tasks' next input offsets, of those that are restored too; `None`: the group has not told it yet.
+    pub(crate) fn positions(&self) -> BTreeMap<i32, Option<InputOffsets>> {
         let seen = self.seen();
-        let tasks = seen.tasks.iter().flatten();
-        tasks.filter_map(|(partition, seat)| Some((*partition, seat.next?))).collect()
+        seen.tasks.iter().flatten().map(|(partition, seat)| (*partition, seat.next)).collect()
     }
 
     pub(super) fn unconnected(&self, reason: Option<String>) {
@@ -71,6 +70,15 @@ impl Status {
     /// The member joins anew: the group is about to give all that it gives.
     pub(super) fn joining(&self) {
         self.change(|seen| seen.tasks = None);
+    }
+
+    /// Where a task will go on, once it has its state.
+    pub(super) fn located(&self, partition: i32, next: InputOffsets) {
+        self.change(|seen| {
+            if let Some(seat) = seen.tasks.as_mut().and_then(|tasks| tasks.get_mut(&partition)) {
+                seat.next = Some(next);
+            }
+        });
     }
 
     pub(super) fn running(&self, partition: i32, next: InputOffsets) {
@@ -110,6 +118,9 @@ mod tests {
         status.assigned(&[0, 3]);
         status.running(0, InputOffsets { tweets: 1, likes: 2 });
         assert_eq!(status.ready(), Err("partitions being restored: 3".into()));
+        status.located(3, InputOffsets { tweets: 5, likes: 6 });
+        assert_eq!(status.positions()[&3], Some(InputOffsets { tweets: 5, likes: 6 }), "lag is told meanwhile");
+        assert!(status.ready().is_err());
         status.running(3, InputOffsets { tweets: 0, likes: 0 });
         assert_eq!(status.ready(), Ok(()));
         status.waiting(0);

@@ -19,13 +19,17 @@ pub(crate) enum Frozen {
     Replaced(Instant, f64),
     /// Another has gone on with them. Nobody sends until then.
     Outrun(Instant),
+    /// By its plan, until a process with its instance id has a producer.
+    Superseded,
 }
 
 impl Frozen {
     /// `commits` is how often a process has committed that has all partitions. `None`: it is time to wake.
     pub(crate) fn next(self, commits: Option<f64>) -> Option<Self> {
         let now = Instant::now();
-        let (Self::Until(until) | Self::Alone(until) | Self::Replaced(until, _) | Self::Outrun(until)) = &self;
+        let (Self::Until(until) | Self::Alone(until) | Self::Replaced(until, _) | Self::Outrun(until)) = &self else {
+            return Some(self);
+        };
         if now >= *until {
             return None;
         }

@@ -11,7 +11,7 @@ use kafka_client::{
     BareProducer, BareRecord, KafkaConfig, admin,
     transaction::{PartitionEvent, PartitionReader},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use streams_analytics::results::Results;
 
 use crate::{
@@ -42,14 +42,12 @@ pub(crate) struct Seen {
     pub(crate) offset: i64,
     pub(crate) key: String,
     pub(crate) value: Vec<u8>,
+    /// In milliseconds; on the input topics the broker's.
+    pub(crate) timestamp: i64,
     headers: BTreeMap<&'static str, String>,
 }
 
 impl Seen {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.value).unwrap()
-    }
-
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
@@ -166,6 +164,7 @@ impl Wall {
                         offset: record.offset(),
                         key: String::from_utf8(record.key().to_vec()).unwrap(),
                         value: record.value().to_vec(),
+                        timestamp: record.timestamp(),
                         headers: names.into_iter().filter_map(header).collect(),
                     });
                 }

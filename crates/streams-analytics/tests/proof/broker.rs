@@ -1,0 +1,47 @@
+//! The broker of `scripts/kafka` that may be treated badly.
+
+use std::process::{Command, Output};
+
+/// How often it is waited for, a minute each.
+const STARTS: usize = 5;
+
+/// Its name, where PROOF_KAFKA tells one.
+#[derive(Debug, Clone)]
+pub(crate) struct Broker(String);
+
+impl Broker {
+    pub(crate) fn of_proof() -> Option<Self> {
+        std::env::var("PROOF_KAFKA").ok().filter(|name| !name.is_empty()).map(Self)
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&self) {
+        self.call("kill");
+    }
+
+    /// Starts it; returns when it answers. After a crash it reads the logs of all rounds, which may take it long.
+    pub(crate) fn up(&self) {
+        let again = (0..STARTS).find(|_| self.output("up").status.success());
+        assert!(again.is_some(), "the broker does not come back; see scripts/kafka logs --name {}", self.0);
+    }
+
+    /// SIGSTOP.
+    pub(crate) fn pause(&self) {
+        self.call("pause");
+    }
+
+    /// SIGCONT.
+    pub(crate) fn resume(&self) {
+        self.call("resume");
+    }
+
+    fn call(&self, action: &str) {
+        let ended = self.output(action);
+        assert!(ended.status.success(), "{ended:?}");
+    }
+
+    fn output(&self, action: &str) -> Output {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/kafka");
+        Command::new(script).args([action, "--name", &self.0]).output().unwrap()
+    }
+}
