@@ -67,6 +67,21 @@ struct Channel {
     viewers: Vec<u32>,
     blocked: usize,
     touched: bool,
+    /// When a frame with an id last came.
+    last_id: Tick,
+}
+
+/// What the timers go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulse {
+    /// When the viewer last got an id, or will have got one once it takes what is pending.
+    pub id_at: Tick,
+    /// When it last took something.
+    pub taken_at: Tick,
+    /// It takes nothing at present.
+    pub blocked: bool,
+    /// Whether its heartbeats fire an event.
+    pub ping: bool,
 }
 
 fn place(id: ViewerId) -> u32 {
@@ -107,9 +122,16 @@ impl<S> Audience<S> {
         self.viewer(id).map(|viewer| &viewer.socket)
     }
 
-    /// When a viewer last took something, and whether it wants heartbeats with an event.
-    pub fn last(&self, id: ViewerId) -> Option<(Tick, bool)> {
-        self.viewer(id).map(|viewer| (viewer.last, viewer.ping))
+    /// How it is with a viewer that is still there.
+    pub fn pulse(&self, id: ViewerId) -> Option<Pulse> {
+        let viewer = self.viewer(id)?;
+        let on = self.channels[viewer.channel].as_ref().expect("a viewer is on a channel");
+        Some(Pulse {
+            id_at: viewer.beat.max(on.last_id),
+            taken_at: viewer.last,
+            blocked: viewer.blocked,
+            ping: viewer.ping,
+        })
     }
 
     /// Every viewer.
@@ -138,6 +160,7 @@ impl<S> Audience<S> {
             viewers: Vec::new(),
             blocked: 0,
             touched: false,
+            last_id: now,
         });
         let viewer = Viewer {
             socket,
@@ -145,6 +168,7 @@ impl<S> Audience<S> {
             channel,
             at: u32::try_from(on.viewers.len()).expect("fewer viewers than 32 bits"),
             last: now,
+            beat: now,
             blocked: true,
             owed: true,
             ping,
@@ -186,12 +210,13 @@ impl<S> Audience<S> {
         Some((viewer.socket, viewer.channel))
     }
 
-    /// Adds a frame to a channel, for the next [`Audience::sweep`].
-    pub fn publish(&mut self, channel: ChannelId, frame: Bytes) {
+    /// Adds a frame to a channel, for the next [`Audience::sweep`]; with `id_at`, where it has an id.
+    pub fn publish(&mut self, channel: ChannelId, frame: Bytes, id_at: Option<Tick>) {
         let Some(on) = self.channels.get_mut(channel).and_then(Option::as_mut) else { return };
         let before = on.ring.held();
         on.ring.push(frame);
         self.held += on.ring.held() - before;
+        on.last_id = id_at.unwrap_or(on.last_id);
         if !std::mem::replace(&mut on.touched, true) {
             self.touched.push(channel);
         }
@@ -301,6 +326,7 @@ impl<S> Audience<S> {
         if owed.0[0].len() == bytes.len() {
             return Ok(false);
         }
+        viewer.beat = now;
         if !whole {
             (viewer.owed, viewer.blocked) = (true, true);
             on.blocked += 1;

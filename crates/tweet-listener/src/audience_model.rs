@@ -114,7 +114,7 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 for peer in peers.iter_mut().filter(|peer| peer.channel == channel && peer.gone.is_none()) {
                     peer.due.extend_from_slice(&frame);
                 }
-                audience.publish(channel, frame);
+                audience.publish(channel, frame, None);
             }
             Step::Sweep => {
                 let mut gone = Vec::new();

@@ -32,7 +32,7 @@ pub struct Config {
 pub struct StreamConfig {
     /// How long a browser waits before it reconnects, in milliseconds (the first `retry:`).
     pub retry_ms: u64,
-    /// An id-only block goes out after this much silence, give or take 20 %.
+    /// An id-only block goes out after this much time without an id, give or take 20 %.
     #[serde(with = "humantime_serde")]
     pub heartbeat: Duration,
     /// Changes of counts and results are gathered this long.

@@ -123,7 +123,7 @@ impl<S> Hub<S> {
         wall.snapshots.expire();
         let id = self.ids.write(&wall.log.position());
         let event = Event { name: None, id: Some(&id), json: &entry.json, trace: entry.trace };
-        self.publish(&wall.channels, &entry.conference, |html| event.frame(html));
+        self.publish(&wall.channels, &entry.conference, true, |html| event.frame(html));
         if wall.unwoken.get_or_insert_with(Instant::now).elapsed() >= BUSY_TICK {
             self.wake(&mut wall);
         }
@@ -192,14 +192,14 @@ impl<S> Hub<S> {
         wall.snapshots.expire();
         for (conference, events) in changes {
             for event in events {
-                self.publish(&wall.channels, &conference, |html| event.frame(html));
+                self.publish(&wall.channels, &conference, false, |html| event.frame(html));
             }
         }
     }
 
-    fn publish(&self, channels: &Channels, conference: &Conference, encode: impl Fn(bool) -> Bytes) {
+    fn publish(&self, channels: &Channels, conference: &Conference, has_id: bool, encode: impl Fn(bool) -> Bytes) {
         channels.publish(conference, encode, |thread, channel, frame| {
-            self.inboxes[thread].push(Told::Frame(channel, frame));
+            self.inboxes[thread].push(Told::Frame { channel, frame, has_id });
         });
     }
 

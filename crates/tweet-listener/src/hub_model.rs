@@ -137,7 +137,7 @@ impl Browser {
             Join::Entered => {
                 for told in replica.hub.inbox(0).take() {
                     match told {
-                        Told::Frame(channel, frame) => replica.audience.publish(channel, frame),
+                        Told::Frame { channel, frame, .. } => replica.audience.publish(channel, frame, None),
                         Told::Enter(newcomer) => self.served = Some((at, replica.audience.enter(newcomer, 0))),
                         Told::Drain(_) | Told::Stop => {}
                     }
@@ -158,8 +158,8 @@ impl Browser {
         let Some((_, id)) = self.served else { return true };
         let (told, position) = replica.hub.collect(0);
         for told in told {
-            if let Told::Frame(channel, frame) = told {
-                replica.audience.publish(channel, frame);
+            if let Told::Frame { channel, frame, .. } = told {
+                replica.audience.publish(channel, frame, None);
             }
         }
         let mut send = |(): &(), slices: &[IoSlice<'_>]| {

@@ -19,7 +19,7 @@ use service_shell::{Shutdown, takeover::OpenConnection};
 
 use crate::{
     admission::Seat,
-    audience::{Audience, Bounds, Newcomer, ViewerId},
+    audience::{Audience, Bounds, Newcomer, Pulse, ViewerId},
     config::StreamConfig,
     frame::{heartbeat, ping},
     hub::Hub,
@@ -105,7 +105,7 @@ struct Thread {
     began: Instant,
     tick: Duration,
     now: Tick,
-    /// Silence until a heartbeat, in ticks.
+    /// Time without an id until a heartbeat, in ticks.
     heartbeat: f64,
     /// The longest that a viewer may take nothing, in ticks.
     patience: Tick,
@@ -163,7 +163,9 @@ impl Thread {
             };
             for told in told {
                 match told {
-                    Told::Frame(channel, frame) => self.audience.publish(channel, frame),
+                    Told::Frame { channel, frame, has_id } => {
+                        self.audience.publish(channel, frame, has_id.then_some(self.now));
+                    }
                     Told::Enter(newcomer) => self.enter(newcomer),
                     Told::Drain(time) => self.drain(time),
                     Told::Stop => return,
@@ -232,23 +234,30 @@ impl Thread {
         }
     }
 
-    /// Silence until a heartbeat: give or take 20 %, so that many viewers do not move in step.
+    /// Time without an id until a heartbeat: give or take 20 %, so that many viewers do not move in step.
     fn jittered(&self) -> Tick {
         whole(self.heartbeat * fastrand::f64().mul_add(0.4, 0.8)).max(1)
     }
 
     fn beat(&mut self, id: ViewerId, beat: &Bytes, with_ping: &Bytes) {
-        let Some((last, ping)) = self.audience.last(id) else { return };
-        let silent = self.now.saturating_sub(last);
-        if (silent as f64) < (self.heartbeat * 0.8).floor() {
-            // Not silent for as long as it was when this was set up.
-            self.beats.schedule((last + self.jittered()).max(self.now + 1), id);
+        let Some(Pulse { id_at, taken_at, blocked, ping }) = self.audience.pulse(id) else { return };
+        if blocked {
+            if self.now.saturating_sub(taken_at) >= self.patience {
+                self.gone.push((id, Gone::Stalled));
+            } else {
+                self.beats.schedule(self.now + self.jittered(), id);
+            }
+            return;
+        }
+        // By ids and not by bytes: tables have none, and however many of them come, the id must not grow old meanwhile.
+        if (self.now.saturating_sub(id_at) as f64) < (self.heartbeat * 0.8).floor() {
+            // It has got one since this was set up.
+            self.beats.schedule((id_at + self.jittered()).max(self.now + 1), id);
             return;
         }
         let bytes = if ping { with_ping } else { beat };
         match self.audience.send_between(id, bytes, self.now, &mut write) {
             Err(why) => self.gone.push((id, why)),
-            Ok(false) if silent >= self.patience => self.gone.push((id, Gone::Stalled)),
             Ok(_) => self.beats.schedule(self.now + self.jittered(), id),
         }
     }

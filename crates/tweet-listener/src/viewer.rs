@@ -23,6 +23,8 @@ pub struct Viewer<S> {
     pub at: u32,
     /// When it last took something.
     pub last: Tick,
+    /// When it last got an id of its own: at its start, or by a heartbeat.
+    pub beat: Tick,
     /// It does not take more at present.
     pub blocked: bool,
     /// Something is owed to it that is not in the ring.

@@ -184,6 +184,26 @@ async fn heartbeats_move_the_id_of_a_filtered_stream_and_fire_nothing_unless_ask
 }
 
 #[actix_web::test]
+async fn a_conference_with_likes_but_no_posts_keeps_its_id_moving_and_its_pings_coming() {
+    let wall = Wall::new().await;
+    let replica = wall.replica_with(|config| config.stream.heartbeat = Duration::from_millis(300)).await;
+    let mut liked = replica.open("/updates?conference=liked&ping=true").await;
+    liked.until("its start", |stream| !stream.id().is_empty()).await;
+    let start = liked.id();
+    // Counts come far more often than heartbeats, and every one is bytes.
+    for count in 1..=30 {
+        wall.post("busy", &count.to_string());
+        wall.count("liked", "1", count);
+        let seen = |stream: &crate::wall::Stream| {
+            stream.named("tweetLikes").last().is_some_and(|event| event["counts"][0]["count"] == count)
+        };
+        liked.until("the count", seen).await;
+    }
+    let pings = liked.named("ping").len();
+    assert!(pings > 0 && liked.id() != start, "{pings} pings, from {start} to {}", liked.id());
+}
+
+#[actix_web::test]
 async fn an_unreadable_record_is_skipped_and_what_follows_is_shown() {
     let wall = Wall::new().await;
     let replica = wall.replica().await;
