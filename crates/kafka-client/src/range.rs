@@ -3,9 +3,13 @@
 use std::time::{Duration, Instant};
 
 use contracts::TraceParent;
-use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError as ClientError};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::KafkaError as ClientError,
+};
 
-use crate::{Isolation, KafkaConfig, KafkaError, TopicRecord, reader::consumer};
+use crate::{Isolation, KafkaConfig, KafkaError, TopicRecord, logging::Logged, reader::consumer};
 
 /// Offsets of one partition: from `from` up to but not including `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +84,12 @@ pub fn read_range(
                     open.swap_remove(at);
                 }
             }
-            Some(Err(ClientError::PartitionEOF(partition))) => open.retain(|range| range.partition != partition),
+            // A new leader whose high watermark still lags ends before records that were there: only the end behind
+            // the range closes it.
+            Some(Err(ClientError::PartitionEOF(partition))) => {
+                let reached = position_of(&consumer, topic, partition);
+                open.retain(|range| range.partition != partition || reached < range.to);
+            }
             Some(Err(error @ (ClientError::MessageConsumption(_) | ClientError::MessageConsumptionFatal(_)))) => {
                 use rdkafka::error::RDKafkaErrorCode as Code;
                 if matches!(
@@ -95,4 +104,14 @@ pub fn read_range(
         }
     }
     Ok(records)
+}
+
+/// The offset behind everything that came of a partition, markers included; before the first, less than any offset.
+fn position_of(consumer: &BaseConsumer<Logged>, topic: &str, partition: i32) -> i64 {
+    let positions = consumer.position().ok();
+    let offset = positions.as_ref().and_then(|list| Some(list.find_partition(topic, partition)?.offset()));
+    match offset {
+        Some(Offset::Offset(next)) => next,
+        _ => i64::MIN,
+    }
 }
