@@ -7,7 +7,6 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use contracts::Reset;
 use service_shell::{
     Shutdown,
     takeover::{OpenConnection, Taken},
@@ -23,8 +22,8 @@ use crate::{
     admission::Seat,
     channels::ChannelKey,
     config::StreamConfig,
-    frame::{Event, first_block, heartbeat, ping},
-    hub::Hub,
+    frame::{first_block, heartbeat, ping, reset},
+    hub::{EXPIRED, Hub},
     join::{Join, Opening},
     position::{BadId, Position},
     replay::{Replay, ReplayError},
@@ -147,7 +146,7 @@ impl Arrival {
                     }
                     Err(ReplayError::Expired) => {
                         *position = stage.hub.position();
-                        let reset = self.reset("expired", "tweets after this id are no longer retained");
+                        let reset = self.reset(EXPIRED.0, EXPIRED.1);
                         self.unsent.extend_from_slice(&reset);
                     }
                     Err(ReplayError::Unavailable(error)) => {
@@ -191,10 +190,7 @@ impl Arrival {
 
     fn reset(&self, reason: &'static str, detail: &str) -> Bytes {
         metrics::counter!("tweet_listener_resets_total", "reason" => reason).increment(1);
-        let reset = Reset { event_type: "reset".into(), reason: reason.into(), detail: detail.into() };
-        let json = serde_json::to_vec(&reset).expect("generated messages serialize");
-        let id = self.stage.hub.ids.write(&self.position);
-        Event { name: Some("reset"), id: Some(&id), json: &json, trace: None }.frame(self.wish.key.html)
+        reset(&self.stage.hub.ids.write(&self.position), reason, detail, self.wish.key.html)
     }
 
     /// Whether the stream can go on at `id`.
@@ -205,7 +201,7 @@ impl Arrival {
             BadId::Foreign => Refusal::Reset("foreign", "this id is of another cluster, topic or partition count"),
         })?;
         if !position.covers(&hub.start()) {
-            return Err(Refusal::Reset("expired", "tweets after this id are no longer retained"));
+            return Err(Refusal::Reset(EXPIRED.0, EXPIRED.1));
         }
         let head = hub.position();
         if !head.covers(&position) {

@@ -16,7 +16,7 @@ use crate::{
     channels::{ChannelId, ChannelKey, Channels, TooManyChannels},
     config::StreamConfig,
     filter::Filter,
-    frame::Event,
+    frame::{Event, reset},
     inbox::{Inbox, Told},
     join::{Join, Opening},
     position::{Position, StreamIds},
@@ -26,6 +26,8 @@ use crate::{
     tweet_log::{Appended, Entry, LogBounds, TweetLog},
 };
 
+/// A reset, and its words: tweets that somebody still had to get are not to be had.
+pub const EXPIRED: (&str, &str) = ("expired", "tweets after this id are no longer retained");
 /// Under a load that never pauses, serving threads are woken this often.
 const BUSY_TICK: Duration = Duration::from_millis(5);
 /// Changed windows are sent this often: one like changes the lists of all sizes, and texts make them long.
@@ -129,11 +131,21 @@ impl<S> Hub<S> {
         }
     }
 
-    /// Goes on at `next`: retention has taken what lay before.
+    /// Goes on at `next`: retention has taken what lay before. Viewers on the live stream are told that they miss
+    /// something, since their next ids pass over it.
     pub fn skip_to(&self, partition: i32, next: i64) {
-        if let Ok(partition) = usize::try_from(partition) {
-            self.wall().log.skip_to(partition, next);
+        let Ok(partition) = usize::try_from(partition) else { return };
+        let mut wall = self.wall();
+        if !wall.log.skip_to(partition, next) || !wall.live {
+            return;
         }
+        let id = self.ids.write(&wall.log.position());
+        let encode = |html| reset(&id, EXPIRED.0, EXPIRED.1, html);
+        wall.channels.publish_to_all(encode, |thread, channel, frame| {
+            metrics::counter!("tweet_listener_resets_total", "reason" => EXPIRED.0).increment(1);
+            self.inboxes[thread].push(Told::Frame { channel, frame, has_id: true });
+        });
+        self.wake(&mut wall);
     }
 
     /// Notes where the retained log begins now.

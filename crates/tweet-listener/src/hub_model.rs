@@ -84,6 +84,7 @@ impl<'a> Replica<'a> {
 struct Browser {
     last_event_id: Option<String>,
     received: Vec<(String, String)>,
+    resets: usize,
     /// The beginning of a block.
     partial: Vec<u8>,
     /// The replica that serves it, and as whom.
@@ -102,6 +103,10 @@ impl Browser {
                     self.last_event_id = Some(id.to_owned());
                 } else if let Some(data) = line.strip_prefix("data: ") {
                     let tweet: serde_json::Value = serde_json::from_str(data).expect("JSON");
+                    if tweet["eventType"] == "reset" {
+                        self.resets += 1;
+                        continue;
+                    }
                     let text = |field: &str| tweet[field].as_str().expect("a string").to_owned();
                     self.received.push((text("tagFilter"), text("tweetId")));
                 }
@@ -176,6 +181,26 @@ impl Browser {
             && replica.audience.resume(id, 0, &mut send).is_ok()
             && replica.audience.send_between(id, &beat, 0, &mut send).is_ok()
     }
+}
+
+#[test]
+fn a_viewer_on_the_live_stream_is_told_when_retention_passes_the_reader() {
+    let log = vec![vec![(0, 1)], Vec::new(), Vec::new()];
+    let mut replicas = [Replica::new(&log, 1 << 20)];
+    let mut browser = Browser::default();
+    let key = ChannelKey { filter: Filter::default(), html: false };
+    browser.step(&mut replicas, 0, &key, usize::MAX);
+    replicas[0].advance(0);
+    browser.step(&mut replicas, 0, &key, usize::MAX);
+    assert_eq!((browser.received.len(), browser.resets), (1, 0));
+    replicas[0].hub.skip_to(0, 1);
+    browser.step(&mut replicas, 0, &key, usize::MAX);
+    assert_eq!(browser.resets, 0, "nothing was skipped");
+    replicas[0].hub.skip_to(0, 7);
+    browser.step(&mut replicas, 0, &key, usize::MAX);
+    assert_eq!(browser.resets, 1);
+    let id = browser.last_event_id.expect("the new one");
+    assert_eq!(replicas[0].hub.ids.read(&id), Ok(Position(vec![7, 0, 0])));
 }
 
 proptest! {

@@ -148,13 +148,14 @@ impl TweetLog {
         }
     }
 
-    /// Goes on at `next`: what lay between is not to be had any more.
-    pub fn skip_to(&mut self, partition: usize, next: i64) {
+    /// Goes on at `next`: what lay between is not to be had any more. Whether there was something between.
+    pub fn skip_to(&mut self, partition: usize, next: i64) -> bool {
         self.expire(partition, next);
-        if let Some(partition) = self.partitions.get_mut(partition) {
-            partition.next = partition.next.max(next);
-            partition.memory_start = partition.memory_start.max(next);
-        }
+        let Some(partition) = self.partitions.get_mut(partition) else { return false };
+        let skips = partition.next < next;
+        partition.next = partition.next.max(next);
+        partition.memory_start = partition.memory_start.max(next);
+        skips
     }
 
     /// Notes a record that is no tweet.
@@ -195,7 +196,8 @@ impl TweetLog {
             let partition = &mut self.partitions[partition];
             if let Some(dropped) = partition.entries.pop_front() {
                 self.bytes -= dropped.weight();
-                partition.memory_start = dropped.offset + 1;
+                // Not back over what was skipped since.
+                partition.memory_start = partition.memory_start.max(dropped.offset + 1);
             }
         }
     }
@@ -283,6 +285,17 @@ mod tests {
     fn line_breaks_between_fields_do_not_end_a_frame() {
         let read = Entry::read(0, 0, 0, b"{\n\"tweetId\":\"1\",\r\n\n\"tagFilter\":\"rustconf\"\n}", None);
         assert!(!read.expect("JSON").json.contains(&b'\n'));
+    }
+
+    #[test]
+    fn memory_never_begins_before_a_gap() {
+        let mut log = TweetLog::new(&[0], LogBounds { memory_bytes: 1000, ..BOUNDS });
+        assert!(is_new(&mut log, 0, "0") && is_new(&mut log, 1, "1"));
+        assert!(log.skip_to(0, 5) && !log.skip_to(0, 5));
+        for offset in 5..9 {
+            assert!(is_new(&mut log, offset, &offset.to_string()));
+            assert!(log.memory_start().0[0] >= 5, "{:?} at {offset}", log.memory_start());
+        }
     }
 
     #[test]
