@@ -47,16 +47,51 @@ pub fn read_range(
     ranges: &[Range],
     patience: Duration,
 ) -> Result<Vec<OwnedRecord>, KafkaError> {
-    let mut open: Vec<Range> = ranges.iter().copied().filter(|range| range.from < range.to).collect();
-    if open.is_empty() {
-        return Ok(Vec::new());
+    RangeReader::new(config, topic)?.read(ranges, patience)
+}
+
+/// Reads pieces of one topic over one connection, for whoever has several to read.
+pub struct RangeReader {
+    consumer: BaseConsumer<Logged>,
+    topic: String,
+}
+
+impl RangeReader {
+    /// Of `topic` (its full name).
+    ///
+    /// # Errors
+    /// Where librdkafka does not take the configuration.
+    pub fn new(config: &KafkaConfig, topic: &str) -> Result<Self, KafkaError> {
+        Ok(Self { consumer: consumer(config, Isolation::Committed)?, topic: topic.to_owned() })
     }
-    let consumer = consumer(config, Isolation::Committed)?;
-    let mut list = TopicPartitionList::new();
-    for range in &open {
-        list.add_partition_offset(topic, range.partition, Offset::Offset(range.from))?;
+
+    /// As [`read_range`]; ranges are of different partitions. After an error the reader is of no use any more.
+    ///
+    /// # Errors
+    /// Where the broker cannot be reached in time, or no longer has these offsets.
+    pub fn read(&mut self, ranges: &[Range], patience: Duration) -> Result<Vec<OwnedRecord>, KafkaError> {
+        let open: Vec<Range> = ranges.iter().copied().filter(|range| range.from < range.to).collect();
+        if open.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut list = TopicPartitionList::new();
+        for range in &open {
+            list.add_partition_offset(&self.topic, range.partition, Offset::Offset(range.from))?;
+        }
+        self.consumer.assign(&list)?;
+        let records = gather(&self.consumer, &self.topic, open, patience)?;
+        // Nothing more is fetched until the next call, which begins with no position.
+        self.consumer.unassign()?;
+        Ok(records)
     }
-    consumer.assign(&list)?;
+}
+
+fn gather(
+    consumer: &BaseConsumer<Logged>,
+    topic: &str,
+    mut open: Vec<Range>,
+    patience: Duration,
+) -> Result<Vec<OwnedRecord>, KafkaError> {
     let deadline = Instant::now() + patience;
     let mut records = Vec::new();
     while !open.is_empty() {
@@ -68,7 +103,12 @@ pub fn read_range(
             Some(Ok(message)) => {
                 let record = TopicRecord::of(&message);
                 let Some(at) = open.iter().position(|range| range.partition == record.partition) else { continue };
-                let range = open[at];
+                let range = &mut open[at];
+                if record.offset < range.from {
+                    // Fetched for an earlier piece.
+                    continue;
+                }
+                range.from = record.offset + 1;
                 if record.offset < range.to {
                     records.push(OwnedRecord {
                         partition: record.partition,
@@ -87,7 +127,7 @@ pub fn read_range(
             // A new leader whose high watermark still lags ends before records that were there: only the end behind
             // the range closes it.
             Some(Err(ClientError::PartitionEOF(partition))) => {
-                let reached = position_of(&consumer, topic, partition);
+                let reached = position_of(consumer, topic, partition);
                 open.retain(|range| range.partition != partition || reached < range.to);
             }
             Some(Err(error @ (ClientError::MessageConsumption(_) | ClientError::MessageConsumptionFatal(_)))) => {

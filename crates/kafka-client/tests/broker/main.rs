@@ -115,7 +115,8 @@ async fn a_range_ends_where_it_ends_and_not_where_the_log_does_meanwhile() {
     let topic = Topic::Tweets.with_prefix(&prefix);
     let bare = BareProducer::new(&config()).unwrap();
     let write = |value: &str| {
-        bare.send(BareRecord { topic: &topic, partition: 0, key: b"k", value: value.as_bytes(), headers: &[] }).unwrap();
+        bare.send(BareRecord { topic: &topic, partition: 0, key: b"k", value: value.as_bytes(), headers: &[] })
+            .unwrap();
         bare.flush(WAIT).unwrap();
     };
     let read = |range: Range, patience: Duration| {
