@@ -7,7 +7,10 @@ use std::{
 };
 
 use actix_web::HttpRequest;
+use bytes::Bytes;
 use ipnet::IpNet;
+
+use crate::frame::farewell;
 
 /// Counts the viewers.
 #[derive(Debug)]
@@ -74,6 +77,12 @@ impl Drop for Seat {
             }
         }
     }
+}
+
+/// What a viewer over a limit gets: when to come again, in 5 to 15 s.
+pub fn refusal() -> Bytes {
+    metrics::counter!("tweet_listener_refused_viewers_total").increment(1);
+    farewell(fastrand::u64(5000..15_000))
 }
 
 /// The peer, or, as long as what stands to the right is a trusted proxy, the entry to the left of it: whatever a client

@@ -30,7 +30,7 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StreamConfig {
-    /// How long a browser waits before it reconnects, in milliseconds (the first `retry:`).
+    /// How long a browser waits before it reconnects, in milliseconds, give or take 20 % (`retry:`).
     pub retry_ms: u64,
     /// An id-only block goes out after this much time without an id, give or take 20 %.
     #[serde(with = "humantime_serde")]
@@ -60,6 +60,8 @@ pub struct StreamConfig {
     pub memory_bytes: usize,
     /// Tweets kept for first pages, over all conferences (at most 200 of each).
     pub recent_tweets: usize,
+    /// What all viewers that catch up hold at one time, in bytes; others wait for their turn.
+    pub resume_bytes: usize,
     /// How many records back a viewer may resume.
     pub max_resume: i64,
     /// Readers of old records at one time.
@@ -89,6 +91,7 @@ impl Default for StreamConfig {
             write_timeout: Duration::from_secs(30),
             memory_bytes: 32 << 20,
             recent_tweets: 50_000,
+            resume_bytes: 32 << 20,
             max_resume: 10_000,
             max_kafka_readers: 4,
             trusted_proxies: Vec::new(),
@@ -106,10 +109,15 @@ impl StreamConfig {
         }
     }
 
-    /// A last block, which tells when to come again: `retry_ms` give or take 20 %, so that not all come at once.
-    pub fn farewell(&self) -> Bytes {
+    /// `retry_ms` give or take 20 %, so that not all come again at once, also where a replica has died without a word.
+    pub fn retry(&self) -> u64 {
         let retry = Duration::from_millis(self.retry_ms).mul_f64(fastrand::f64().mul_add(0.4, 0.8));
-        farewell(u64::try_from(retry.as_millis()).unwrap_or(u64::MAX))
+        u64::try_from(retry.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A last block, which tells when to come again.
+    pub fn farewell(&self) -> Bytes {
+        farewell(self.retry())
     }
 
     /// The trusted proxies as networks.
@@ -146,6 +154,7 @@ impl ServiceConfig for Config {
             ("stream.ring_bytes", self.stream.ring_bytes as u128),
             ("stream.all_rings_bytes", self.stream.all_rings_bytes as u128),
             ("stream.send_buffer_bytes", self.stream.send_buffer_bytes as u128),
+            ("stream.resume_bytes", self.stream.resume_bytes as u128),
             ("stream.write_timeout", self.stream.write_timeout.as_millis()),
         ] {
             if value == 0 {

@@ -12,6 +12,8 @@ use crate::ring::joined;
 use crate::{
     audience::{Audience, Bounds, ViewerId},
     frame::heartbeat,
+    pages::Page,
+    replay::frames,
 };
 use kafka_client::Layout;
 
@@ -62,21 +64,24 @@ impl<'a> Replica<'a> {
         self.hub.idle();
     }
 
-    /// What reading Kafka again gives, as `replay` does it.
+    /// What reading Kafka again gives: pages that others share, so they need not begin where this viewer does.
     fn kafka(&self, key: &ChannelKey, position: &mut Position, until: &Position) -> Bytes {
-        let mut frames = BytesMut::new();
-        for partition in 0..PARTITIONS {
-            while position.0[partition] < until.0[partition] {
-                let offset = position.0[partition];
-                position.0[partition] += 1;
-                let record = self.log[partition][usize::try_from(offset).expect("small")];
-                let entry = Entry::read(partition, offset, offset, &value(partition, record), None).expect("a tweet");
-                if key.filter.matches(&entry.conference) && !self.hub.is_repeat(&entry) {
-                    frames.extend_from_slice(&self.hub.tweet_frame(&entry, position, false));
-                }
-            }
-        }
-        frames.freeze()
+        const SIZE: i64 = 4;
+        let pages: Vec<(usize, Page)> = (0..PARTITIONS)
+            .filter(|partition| position.0[*partition] < until.0[*partition])
+            .map(|partition| {
+                let from = position.0[partition] / SIZE * SIZE;
+                let to = (from + SIZE).min(self.hub.position().0[partition]);
+                let entries = (from..to).map(|offset| {
+                    let record = self.log[partition][usize::try_from(offset).expect("small")];
+                    Entry::read(partition, offset, offset, &value(partition, record), None).expect("a tweet")
+                });
+                let entries = entries.filter(|entry| !self.hub.is_repeat(entry)).collect();
+                (partition, Page { from, to, entries })
+            })
+            .collect();
+        let pages: Vec<(usize, &Page)> = pages.iter().map(|(partition, page)| (*partition, page)).collect();
+        frames(&self.hub, key, position, &pages, 150)
     }
 }
 

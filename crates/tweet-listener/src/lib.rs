@@ -18,6 +18,7 @@ mod inbox;
 mod join;
 mod minutes;
 mod page;
+mod pages;
 mod position;
 mod recent;
 mod replay;

@@ -50,6 +50,13 @@ impl Client {
     }
 }
 
+/// Bounds what the kernel keeps for a viewer that does not read, and the time that it is kept.
+pub fn bound(socket: impl AsFd, config: &StreamConfig) {
+    let timeout = u32::try_from(config.write_timeout.as_millis()).unwrap_or(u32::MAX);
+    let _ = sockopt::set_socket_send_buffer_size(&socket, config.send_buffer_bytes);
+    let _ = sockopt::set_tcp_user_timeout(&socket, timeout);
+}
+
 /// The running threads; end when dropped.
 pub struct Serving {
     hub: Arc<Hub>,
@@ -212,11 +219,6 @@ impl Thread {
     }
 
     fn enter(&mut self, newcomer: Newcomer<Client>) {
-        // What the kernel keeps for a viewer that does not read is bounded too, and so is the time that it is kept.
-        let socket = &newcomer.socket.socket;
-        let timeout = u32::try_from(self.config.write_timeout.as_millis()).unwrap_or(u32::MAX);
-        let _ = sockopt::set_socket_send_buffer_size(socket, self.config.send_buffer_bytes);
-        let _ = sockopt::set_tcp_user_timeout(socket, timeout);
         let id = self.audience.enter(newcomer, self.now);
         let flags = epoll::EventFlags::RDHUP | epoll::EventFlags::OUT | epoll::EventFlags::ET;
         let Some(client) = self.audience.socket(id) else { return };

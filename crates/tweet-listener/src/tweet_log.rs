@@ -1,7 +1,8 @@
 //! The newest tweets in memory, and which of the retained ones are repeats.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -55,7 +56,8 @@ impl Entry {
         })
     }
 
-    fn weight(&self) -> usize {
+    /// What it takes in memory, in bytes.
+    pub fn weight(&self) -> usize {
         self.json.len() + 200
     }
 }
@@ -96,8 +98,9 @@ struct Partition {
 pub struct TweetLog {
     partitions: Vec<Partition>,
     bounds: LogBounds,
-    /// The partition of each entry in memory, oldest first: which one to drop next.
-    order: VecDeque<usize>,
+    /// The oldest entry in memory of each partition that has one, by the broker's clock: which one to drop next. By the
+    /// order of reading it would be, after a start, those of the partitions that were read first.
+    oldest: BinaryHeap<Reverse<(i64, usize)>>,
     bytes: usize,
     /// The lowest retained offset of each (conference, tweetId), by the first 16 bytes of a hash: 40 bytes or so a tweet.
     first_offsets: HashMap<u128, i64>,
@@ -119,7 +122,7 @@ impl TweetLog {
         Self {
             partitions: starts.iter().map(partition).collect(),
             bounds,
-            order: VecDeque::new(),
+            oldest: BinaryHeap::new(),
             bytes: 0,
             first_offsets: HashMap::new(),
             recent: Recent::new(bounds),
@@ -177,8 +180,11 @@ impl TweetLog {
         }
         let entry = Arc::new(entry);
         self.bytes += entry.weight();
-        self.order.push_back(entry.partition);
-        self.partitions[entry.partition].entries.push_back(Arc::clone(&entry));
+        let entries = &mut self.partitions[entry.partition].entries;
+        if entries.is_empty() {
+            self.oldest.push(Reverse((entry.timestamp, entry.partition)));
+        }
+        entries.push_back(Arc::clone(&entry));
         self.drop_oldest();
         self.recent.push(&entry);
         Appended::New(entry)
@@ -192,12 +198,15 @@ impl TweetLog {
 
     fn drop_oldest(&mut self) {
         while self.bytes > self.bounds.memory_bytes {
-            let Some(partition) = self.order.pop_front() else { return };
-            let partition = &mut self.partitions[partition];
+            let Some(Reverse((_, at))) = self.oldest.pop() else { return };
+            let partition = &mut self.partitions[at];
             if let Some(dropped) = partition.entries.pop_front() {
                 self.bytes -= dropped.weight();
                 // Not back over what was skipped since.
                 partition.memory_start = partition.memory_start.max(dropped.offset + 1);
+            }
+            if let Some(next) = partition.entries.front() {
+                self.oldest.push(Reverse((next.timestamp, at)));
             }
         }
     }
@@ -288,6 +297,22 @@ mod tests {
     }
 
     #[test]
+    fn memory_reaches_equally_far_back_in_all_partitions_whatever_the_order_of_reading() {
+        let mut log = TweetLog::new(&[0, 0, 0], LogBounds { memory_bytes: 20_000, ..BOUNDS });
+        // As after a start: one partition wholly after the other. The last one is the longest.
+        for (partition, len) in [(0, 100), (1, 10), (2, 1000)] {
+            for offset in 0..len {
+                let value = format!(r#"{{"tweetId":"{partition}-{offset}","tagFilter":"c{partition}"}}"#);
+                let timestamp = 1_000_000 - (len - offset) * 1000;
+                log.append(Entry::read(partition, offset, timestamp, value.as_bytes(), None).expect("a tweet"));
+            }
+        }
+        let kept: Vec<i64> = log.partitions.iter().map(|partition| partition.next - partition.memory_start).collect();
+        assert_eq!(kept[1], 10, "{kept:?}");
+        assert!((kept[0] - kept[2]).abs() <= 1 && kept[0] >= 10, "{kept:?}");
+    }
+
+    #[test]
     fn memory_never_begins_before_a_gap() {
         let mut log = TweetLog::new(&[0], LogBounds { memory_bytes: 1000, ..BOUNDS });
         assert!(is_new(&mut log, 0, "0") && is_new(&mut log, 1, "1"));
@@ -304,7 +329,7 @@ mod tests {
         for offset in 0..100 {
             assert!(is_new(&mut log, offset, &offset.to_string()));
         }
-        assert!(log.bytes <= 1000 && log.order.len() == log.partitions[0].entries.len());
+        assert!(log.bytes <= 1000 && log.oldest.len() == 1);
         let begin = log.memory_start().0[0];
         assert!((90..100).contains(&begin));
         let mut position = Position(vec![begin, 0]);

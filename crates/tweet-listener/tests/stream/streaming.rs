@@ -12,11 +12,25 @@ async fn the_first_block_has_retry_and_an_id_and_the_stream_is_not_to_be_buffere
     let replica = wall.replica().await;
     let mut stream = replica.open("/updates").await;
     stream.until("retry", |stream| !stream.retries.is_empty()).await;
-    assert_eq!(stream.retries, [Duration::from_secs(3)]);
+    assert!((2400..=3600).contains(&stream.retries[0].as_millis()), "{:?}", stream.retries);
     assert!(stream.id().starts_with("1-"), "{}", stream.id());
     assert!(stream.header("content-type").unwrap().starts_with("text/event-stream"));
     assert_eq!(stream.header("cache-control"), Some("no-cache"));
     assert_eq!(stream.header("x-accel-buffering"), Some("no"));
+}
+
+#[actix_web::test]
+async fn viewers_of_a_replica_that_dies_without_a_word_do_not_return_in_one_moment() {
+    let wall = Wall::new().await;
+    let replica = wall.replica().await;
+    let mut retries = Vec::new();
+    for _ in 0..12 {
+        let mut stream = replica.open("/updates").await;
+        stream.until("retry", |stream| !stream.retries.is_empty()).await;
+        retries.push(stream.retries[0]);
+    }
+    let (first, last) = (retries.iter().min().unwrap(), retries.iter().max().unwrap());
+    assert!(*last - *first > Duration::from_millis(200), "{retries:?}");
 }
 
 #[actix_web::test]
