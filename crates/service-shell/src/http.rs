@@ -57,9 +57,8 @@ pub async fn serve(
             .client_request_timeout(limits.head_timeout)
             .client_disconnect_timeout(Duration::from_secs(1))
             .keep_alive(limits.keep_alive)
-            // Whoever closes has gone, as reverse proxies see it too: a viewer's place is free at once, not at the next
-            // heartbeat that cannot be written.
-            .h1_allow_half_closed(false)
+            // Who closes its sending half behind a request still reads the answer.
+            .h1_allow_half_closed(true)
             .on_connect_ext(|connection: &Connection, data| {
                 data.insert(connection.takeover());
             })

@@ -68,7 +68,8 @@ pub fn routes(config: &mut web::ServiceConfig, front: Front) {
     let tweets = web::resource("/tweets")
         .app_data(web::Data::new(front))
         .wrap(from_fn(move |request, next| of_tweets.clone().around(request, next)))
-        .route(web::get().to(tweets));
+        .route(web::get().to(tweets))
+        .route(web::head().to(tweets));
     config
         .service(updates)
         .service(tweets)

@@ -104,6 +104,15 @@ impl Drop for Alarm {
     }
 }
 
+/// Everybody is sent away.
+struct Leaving {
+    wheel: Wheel<ViewerId>,
+    /// What they are spread over, in ticks.
+    time: f64,
+    /// Who has not taken everything by then goes without a word.
+    end: Tick,
+}
+
 struct Thread {
     hub: Arc<Hub>,
     number: usize,
@@ -117,8 +126,9 @@ struct Thread {
     /// The longest that a viewer may take nothing, in ticks.
     patience: Tick,
     beats: Wheel<ViewerId>,
-    /// Turns while everybody is sent away; with the time that is for it, in ticks.
-    leaving: Option<(Wheel<ViewerId>, f64)>,
+    leaving: Option<Leaving>,
+    /// Viewers that have just closed their sending half.
+    half_closed: Vec<ViewerId>,
     gone: Vec<(ViewerId, Gone)>,
     config: StreamConfig,
 }
@@ -144,6 +154,7 @@ impl Thread {
             patience: whole(ticks(config.write_timeout)),
             beats: Wheel::new(0, whole(heartbeat * 1.2).min(4096)),
             leaving: None,
+            half_closed: Vec::new(),
             gone: Vec::new(),
             config: config.clone(),
         })
@@ -162,7 +173,7 @@ impl Thread {
             }
             self.beats.turn(self.now, &mut due);
             // The position of a heartbeat must be that of all frames before it and of none behind.
-            let (told, position) = if due.is_empty() {
+            let (told, position) = if due.is_empty() && self.half_closed.is_empty() {
                 (self.hub.inbox(self.number).take(), None)
             } else {
                 let (told, position) = self.hub.collect(self.number);
@@ -189,6 +200,13 @@ impl Thread {
                 for id in due.drain(..) {
                     self.beat(id, &beat, &with_ping);
                 }
+                // Who has closed one half may read on, and who has gone looks the same: it answers this by breaking the
+                // connection. To whom more is on its way already, that does the same.
+                for id in std::mem::take(&mut self.half_closed) {
+                    if let Err(why) = self.audience.send_between(id, &beat, self.now, &mut write) {
+                        self.gone.push((id, why));
+                    }
+                }
             }
             self.send_away();
             self.bury();
@@ -210,10 +228,16 @@ impl Thread {
     fn take_event(&mut self, id: ViewerId, flags: epoll::EventFlags) {
         if id == BELL {
             self.hub.inbox(self.number).hear();
-        } else if flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR | epoll::EventFlags::RDHUP) {
-            // Also a client that has closed its half only: as proxies see it, it has gone.
+            return;
+        }
+        if flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR) {
             self.gone.push((id, Gone::Closed));
-        } else if let Err(why) = self.audience.resume(id, self.now, &mut write) {
+            return;
+        }
+        if flags.contains(epoll::EventFlags::RDHUP) && self.audience.half_close(id) {
+            self.half_closed.push(id);
+        }
+        if let Err(why) = self.audience.resume(id, self.now, &mut write) {
             self.gone.push((id, why));
         }
     }
@@ -231,7 +255,7 @@ impl Thread {
             return;
         }
         self.beats.schedule(self.now + self.jittered(), id);
-        if let Some((wheel, time)) = &mut self.leaving {
+        if let Some(Leaving { wheel, time, .. }) = &mut self.leaving {
             wheel.schedule(self.now + whole(fastrand::f64() * *time), id);
         }
     }
@@ -266,22 +290,26 @@ impl Thread {
 
     /// Spread, so that the replicas that stay are not stormed; a fifth of the time is for the last bytes.
     fn drain(&mut self, time: Duration) {
-        let time = time.mul_f64(0.8).div_duration_f64(self.tick);
+        let (time, end) =
+            (time.mul_f64(0.8).div_duration_f64(self.tick), time.mul_f64(0.9).div_duration_f64(self.tick));
         let mut wheel = Wheel::new(self.now, whole(time));
         for id in self.audience.ids() {
             wheel.schedule(self.now + whole(fastrand::f64() * time), id);
         }
-        self.leaving = Some((wheel, time));
+        self.leaving = Some(Leaving { wheel, time, end: self.now + whole(end) });
     }
 
     fn send_away(&mut self) {
-        let Some((wheel, _)) = &mut self.leaving else { return };
+        let Some(Leaving { wheel, end, .. }) = &mut self.leaving else { return };
         let mut due = Vec::new();
         wheel.turn(self.now, &mut due);
         for id in due {
-            // In the middle of a frame a farewell would be part of it.
             if self.audience.is_level(id) {
                 let _ = self.audience.send_between(id, &self.config.farewell(), self.now, &mut write);
+            } else if self.now < *end && self.audience.socket(id).is_some() {
+                // In the middle of a frame a farewell would be part of it: it may take the rest first.
+                wheel.schedule(self.now + 1, id);
+                continue;
             }
             self.gone.push((id, Gone::Dismissed));
         }

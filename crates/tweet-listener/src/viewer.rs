@@ -12,6 +12,7 @@ use crate::{
 
 /// A viewer, as small as can be: there are many.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a state of its own, and any of them go together")]
 pub struct Viewer<S> {
     /// Where it is sent to.
     pub socket: S,
@@ -29,6 +30,8 @@ pub struct Viewer<S> {
     pub blocked: bool,
     /// Something is owed to it that is not in the ring.
     pub owed: bool,
+    /// It sends nothing any more; whether it still reads shows when it is sent something.
+    pub half_closed: bool,
     /// Whether heartbeats fire an event.
     pub ping: bool,
 }

@@ -42,6 +42,8 @@ async fn a_thousand_old_ids_at_once_are_all_served_exactly_by_few_readings() {
         .replica_with(|config| {
             config.stream.memory_bytes = 1;
             config.stream.max_kafka_readers = 2;
+            config.http.head_timeout = Duration::from_mins(1);
+            config.stream.write_timeout = Duration::from_mins(1);
         })
         .await;
     let mut live = replica.open("/updates").await;
@@ -53,10 +55,13 @@ async fn a_thousand_old_ids_at_once_are_all_served_exactly_by_few_readings() {
     ids.extend(live.events.iter().map(|event| event.id.clone()));
 
     let before = pages_read(&replica).await;
-    let mut wires: Vec<(usize, Wire)> = (0..1000).map(|n| (n % 200, Wire::to(replica.address))).collect();
-    for (missed, wire) in &mut wires {
-        wire.send(&get(&format!("/updates?conference=rustconf&lastEventId={}", ids[*missed])));
-    }
+    let mut wires: Vec<(usize, Wire)> = (0..1000)
+        .map(|n| {
+            let (missed, mut wire) = (n % 200, Wire::to(replica.address));
+            wire.send(&get(&format!("/updates?conference=rustconf&lastEventId={}", ids[missed])));
+            (missed, wire)
+        })
+        .collect();
     for (missed, wire) in &mut wires {
         wire.until("the last post", |text| text.contains("\"tweetId\":\"299\"") && text.ends_with("\n\n")).await;
         assert!(tweets(&wire.text()) == posts[*missed..], "in order and each once, from {missed}");
