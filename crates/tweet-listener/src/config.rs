@@ -58,6 +58,8 @@ pub struct StreamConfig {
     pub write_timeout: Duration,
     /// Tweets kept for resuming without asking Kafka, in bytes.
     pub memory_bytes: usize,
+    /// Whose top list comes as `tweetLikesAnalytics`: `all`, or the size of a window, such as `5m`.
+    pub likes_window: String,
     /// Tweets kept for first pages, over all conferences (at most 200 of each).
     pub recent_tweets: usize,
     /// What all viewers that catch up hold at one time, in bytes; others wait for their turn.
@@ -90,6 +92,7 @@ impl Default for StreamConfig {
             send_buffer_bytes: 64 << 10,
             write_timeout: Duration::from_secs(30),
             memory_bytes: 32 << 20,
+            likes_window: "all".into(),
             recent_tweets: 50_000,
             resume_bytes: 32 << 20,
             max_resume: 10_000,
@@ -147,6 +150,9 @@ impl ServiceConfig for Config {
     fn check(&self) -> Result<(), BadConfig> {
         self.kafka.check().map_err(|error| BadConfig::new(error.to_string()))?;
         self.stream.proxies()?;
+        if self.stream.likes_window.is_empty() {
+            return Err(BadConfig::new("stream.likes_window: must name a window, such as all or 5m"));
+        }
         for (option, value) in [
             ("stream.heartbeat", self.stream.heartbeat.as_millis()),
             ("stream.tick", self.stream.tick.as_millis()),

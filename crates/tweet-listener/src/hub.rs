@@ -7,7 +7,9 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use contracts::{Conference, ConferenceAnalytics, LikeCount, TraceParent};
+use contracts::{
+    Conference, ConferenceAnalytics, InvalidField, LikeCount, TraceParent, UnreadableRecord, partition_of,
+};
 use kafka_client::TopicRecord;
 use tokio::sync::Notify;
 
@@ -43,6 +45,7 @@ pub struct Hub<S = Client> {
     arrivals: Notify,
     /// Ids of this log.
     pub ids: StreamIds,
+    partitions: i32,
     tick: Duration,
 }
 
@@ -73,7 +76,7 @@ impl<S> Hub<S> {
         Ok(Self {
             wall: Mutex::new(Wall {
                 log: TweetLog::new(starts, bounds),
-                tables: Tables::default(),
+                tables: Tables::new(&config.likes_window),
                 channels: Channels::new(config.max_filters, inboxes.len()),
                 snapshots: Snapshots::default(),
                 live: false,
@@ -84,6 +87,7 @@ impl<S> Hub<S> {
             inboxes,
             arrivals: Notify::new(),
             ids,
+            partitions: i32::try_from(starts.len()).unwrap_or(i32::MAX),
             tick: config.tick,
         })
     }
@@ -98,13 +102,8 @@ impl<S> Hub<S> {
     /// Takes the next record of `tweets`.
     pub fn tweet(&self, record: &TopicRecord<'_>) {
         let Ok(partition) = usize::try_from(record.partition) else { return };
-        let read = Entry::read(
-            partition,
-            record.offset,
-            record.timestamp,
-            record.value.unwrap_or_default(),
-            record.trace.map(TraceParent::child),
-        );
+        let (value, trace) = (record.value.unwrap_or_default(), record.trace.map(TraceParent::child));
+        let read = self.entry(partition, record.offset, record.timestamp, value, trace);
         let mut wall = self.wall();
         let entry = match read {
             Ok(entry) => entry,
@@ -128,6 +127,27 @@ impl<S> Hub<S> {
         self.publish(&wall.channels, &entry.conference, true, |html| event.frame(html));
         if wall.unwoken.get_or_insert_with(Instant::now).elapsed() >= BUSY_TICK {
             self.wake(&mut wall);
+        }
+    }
+
+    /// Reads the value of a record of `tweets`.
+    ///
+    /// # Errors
+    /// Where it is no tweet, or stands in a partition that is not its conference's: offsets of different partitions say
+    /// nothing about which of two tweets is the first, so replicas would not agree, and analytics does not count it.
+    pub fn entry(
+        &self,
+        partition: usize,
+        offset: i64,
+        timestamp: i64,
+        value: &[u8],
+        trace: Option<TraceParent>,
+    ) -> Result<Entry, UnreadableRecord> {
+        let entry = Entry::read(partition, offset, timestamp, value, trace)?;
+        if usize::try_from(partition_of(&entry.conference, self.partitions)) == Ok(partition) {
+            Ok(entry)
+        } else {
+            Err(InvalidField::new("tagFilter", "is of another partition").into())
         }
     }
 
@@ -331,7 +351,9 @@ impl<S> Hub<S> {
             let count = wall.tables.count(&entry.conference, entry.tweet_id.as_str())?;
             Some(LikeCount { tweet_id: entry.tweet_id.to_string(), conference: entry.conference.to_string(), count })
         });
-        (newest.clone(), counts.collect(), wall.log.position())
+        let (counts, position) = (counts.collect(), wall.log.position());
+        drop(wall);
+        (newest, counts, position)
     }
 
     /// How many distinct filters are watched.

@@ -23,7 +23,11 @@ const PARTITIONS: usize = 3;
 type Log = Vec<Vec<(usize, u8)>>;
 
 fn conference(partition: usize, which: usize) -> String {
-    format!("c{partition}{which}")
+    let of_partition = |name: &String| {
+        let conference = Conference::parse(name).expect("a name");
+        usize::try_from(partition_of(&conference, 3)) == Ok(partition)
+    };
+    (0..).map(|n| format!("c{n}")).filter(of_partition).nth(which).expect("names are many")
 }
 
 fn value(partition: usize, (which, id): (usize, u8)) -> Vec<u8> {
@@ -74,7 +78,7 @@ impl<'a> Replica<'a> {
                 let to = (from + SIZE).min(self.hub.position().0[partition]);
                 let entries = (from..to).map(|offset| {
                     let record = self.log[partition][usize::try_from(offset).expect("small")];
-                    Entry::read(partition, offset, offset, &value(partition, record), None).expect("a tweet")
+                    self.hub.entry(partition, offset, offset, &value(partition, record), None).expect("a tweet")
                 });
                 let entries = entries.filter(|entry| !self.hub.is_repeat(entry)).collect();
                 (partition, Page { from, to, entries })
@@ -219,8 +223,8 @@ proptest! {
         memory_bytes in prop_oneof![Just(500_usize), Just(1 << 20)],
     ) {
         let mut replicas = [Replica::new(&log, memory_bytes), Replica::new(&log, memory_bytes)];
-        let filter = if filtered { "c00,c11" } else { "" };
-        let key = ChannelKey { filter: Filter::parse(filter).expect("valid"), html: false };
+        let filter = if filtered { format!("{},{}", conference(0, 0), conference(1, 1)) } else { String::new() };
+        let key = ChannelKey { filter: Filter::parse(&filter).expect("valid"), html: false };
         let mut browser = Browser::default();
         let mut at = 0;
         for (action, replica, partition, room) in steps {

@@ -193,7 +193,7 @@ impl Pages {
     fn shown(&self, record: &OwnedRecord) -> Option<Entry> {
         let partition = usize::try_from(record.partition).ok()?;
         let value = record.value.as_deref().unwrap_or_default();
-        let entry = Entry::read(partition, record.offset, record.timestamp, value, record.trace).ok()?;
+        let entry = self.hub.entry(partition, record.offset, record.timestamp, value, record.trace).ok()?;
         (!self.hub.is_repeat(&entry)).then_some(entry)
     }
 }

@@ -23,8 +23,6 @@ const COUNTS_PER_CHANGE: usize = 50;
 const LIKED_PER_CHANGE: usize = 5;
 /// Conferences in one change.
 pub(crate) const CONFERENCES_PER_CHANGE: usize = 200;
-/// The window whose top list is the unnamed `tweetLikesAnalytics`.
-const WINDOW: &str = "all";
 
 /// One event of a table, before it is a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +55,10 @@ struct ConferenceTable {
 }
 
 /// The present value of every table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tables {
+    /// The window whose top list is the unnamed `tweetLikesAnalytics`.
+    window: Box<str>,
     conferences: HashMap<Conference, ConferenceTable>,
     /// Conferences with changes, first changed first.
     changed: VecDeque<Conference>,
@@ -67,6 +67,16 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// Empty; the top list of `window` is the one for a plain `onmessage`.
+    pub fn new(window: &str) -> Self {
+        Self {
+            window: window.into(),
+            conferences: HashMap::new(),
+            changed: VecDeque::new(),
+            windows: Windows::default(),
+        }
+    }
+
     /// Takes a record of `tweet-like-counts`.
     pub fn set_count(&mut self, conference: Conference, count: LikeCount) {
         let table = self.conferences.entry(conference.clone()).or_default();
@@ -89,7 +99,7 @@ impl Tables {
     }
 
     /// Takes a record of `tweet-analytics`.
-    pub fn set_analytics(&mut self, conference: Conference, mut analytics: ConferenceAnalytics) {
+    pub fn set_analytics(&mut self, conference: Conference, analytics: ConferenceAnalytics) {
         let table = self.conferences.entry(conference.clone()).or_default();
         let totals = TweetAnalytics {
             event_type: "tweetAnalytics".into(),
@@ -102,7 +112,8 @@ impl Tables {
             per_minute: series(&analytics.per_minute, analytics.tweets_stream_time.max(analytics.likes_stream_time)),
             hashtags: analytics.hashtags.into_iter().take(TOP).collect(),
         };
-        let mut top = analytics.top.remove(WINDOW).map(|list| list.nrs).unwrap_or_default();
+        // A copy: it is among the windows all the same.
+        let mut top = analytics.top.get(&*self.window).map(|list| list.nrs.clone()).unwrap_or_default();
         top.truncate(TOP);
         table.totals_changed |= table.totals.as_ref() != Some(&totals);
         table.top_changed |= table.top != top;
@@ -149,7 +160,7 @@ impl Tables {
         for _ in 0..turns {
             let Some(conference) = self.changed.pop_front() else { break };
             let Some(table) = self.conferences.get_mut(&conference) else { continue };
-            let events = table.take_changes(&conference, log);
+            let events = table.take_changes(&conference, log, &self.window);
             table.queued = !table.changed_counts.is_empty();
             if table.queued {
                 self.changed.push_back(conference.clone());
@@ -183,7 +194,7 @@ impl Tables {
             }
             events.extend(table.totals.as_ref().map(unnamed));
             if table.totals.is_some() {
-                events.push(table.top_event(conference));
+                events.push(table.top_event(conference, &self.window));
             }
             events.extend(self.windows.snapshot(conference));
         }
@@ -199,7 +210,7 @@ fn queue(changed: &mut VecDeque<Conference>, table: &mut ConferenceTable, confer
 }
 
 impl ConferenceTable {
-    fn take_changes(&mut self, conference: &Conference, log: &TweetLog) -> Vec<TableEvent> {
+    fn take_changes(&mut self, conference: &Conference, log: &TweetLog, window: &str) -> Vec<TableEvent> {
         let mut events = Vec::new();
         let batch = self.changed_counts.len().min(COUNTS_PER_CHANGE);
         let ids: Vec<Box<str>> = self.changed_counts.drain(..batch).collect();
@@ -217,7 +228,7 @@ impl ConferenceTable {
             events.extend(self.totals.as_ref().map(unnamed));
         }
         if std::mem::take(&mut self.top_changed) {
-            events.push(self.top_event(conference));
+            events.push(self.top_event(conference, window));
         }
         events
     }
@@ -246,11 +257,11 @@ impl ConferenceTable {
         )
     }
 
-    fn top_event(&self, conference: &Conference) -> TableEvent {
+    fn top_event(&self, conference: &Conference, window: &str) -> TableEvent {
         unnamed(&TweetLikesAnalytics {
             event_type: "tweetLikesAnalytics".into(),
             conference: conference.to_string(),
-            window: WINDOW.into(),
+            window: window.into(),
             nrs: self.top.clone(),
         })
     }
@@ -284,7 +295,7 @@ mod tests {
         let log = TweetLog::new(&[0], LogBounds { memory_bytes: 0, recent_per_conference: 0, recent_in_all: 0 });
         let conference = Conference::parse("rustconf").expect("a name");
         for tweets in [1_u32, 20, 5_000] {
-            let mut tables = Tables::default();
+            let mut tables = Tables::new("all");
             let (mut events, mut bytes, mut like) = (0, 0, 0_u32);
             for _ in 0..10 {
                 for _ in 0..1000 {

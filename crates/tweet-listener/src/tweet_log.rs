@@ -91,7 +91,14 @@ struct Partition {
     /// From here on, every tweet to be shown is in `entries`.
     memory_start: i64,
     entries: VecDeque<Arc<Entry>>,
+    /// The lowest retained offset of each (conference, tweetId), by the first 16 bytes of a hash: 40 bytes or so a tweet.
+    first_offsets: HashMap<u128, i64>,
+    /// Those from before here have been taken out of `first_offsets`.
+    pruned: i64,
 }
+
+/// Expired ones are looked for when at least so many may be there, and half of all.
+const PRUNED_AT_LEAST: usize = 1024;
 
 /// The log of tweets, as far as this replica has read it.
 #[derive(Debug)]
@@ -102,8 +109,6 @@ pub struct TweetLog {
     /// order of reading it would be, after a start, those of the partitions that were read first.
     oldest: BinaryHeap<Reverse<(i64, usize)>>,
     bytes: usize,
-    /// The lowest retained offset of each (conference, tweetId), by the first 16 bytes of a hash: 40 bytes or so a tweet.
-    first_offsets: HashMap<u128, i64>,
     recent: Recent,
 }
 
@@ -117,14 +122,19 @@ fn identity(conference: &Conference, tweet_id: &TweetId) -> u128 {
 impl TweetLog {
     /// A log whose partitions begin at these offsets.
     pub fn new(starts: &[i64], bounds: LogBounds) -> Self {
-        let partition =
-            |start: &i64| Partition { start: *start, next: *start, memory_start: *start, entries: VecDeque::new() };
+        let partition = |start: &i64| Partition {
+            start: *start,
+            next: *start,
+            memory_start: *start,
+            entries: VecDeque::new(),
+            first_offsets: HashMap::new(),
+            pruned: *start,
+        };
         Self {
             partitions: starts.iter().map(partition).collect(),
             bounds,
             oldest: BinaryHeap::new(),
             bytes: 0,
-            first_offsets: HashMap::new(),
             recent: Recent::new(bounds),
         }
     }
@@ -146,8 +156,14 @@ impl TweetLog {
 
     /// Notes that retention has moved on: what stood before `start` is gone and makes nothing a repeat.
     pub fn expire(&mut self, partition: usize, start: i64) {
-        if let Some(partition) = self.partitions.get_mut(partition) {
-            partition.start = partition.start.max(start);
+        let Some(partition) = self.partitions.get_mut(partition) else { return };
+        partition.start = partition.start.max(start);
+        let expired = usize::try_from(partition.start - partition.pruned).unwrap_or(0);
+        if expired >= PRUNED_AT_LEAST.max(partition.first_offsets.len() / 2) {
+            let start = partition.start;
+            partition.first_offsets.retain(|_, first| *first >= start);
+            partition.first_offsets.shrink_to_fit();
+            partition.pruned = start;
         }
     }
 
@@ -170,9 +186,9 @@ impl TweetLog {
     pub fn append(&mut self, entry: Entry) -> Appended {
         self.pass(entry.partition, entry.offset);
         let identity = identity(&entry.conference, &entry.tweet_id);
-        let start = self.partitions[entry.partition].start;
-        let first = self.first_offsets.entry(identity).or_insert(entry.offset);
-        if *first < start {
+        let partition = &mut self.partitions[entry.partition];
+        let first = partition.first_offsets.entry(identity).or_insert(entry.offset);
+        if *first < partition.start {
             *first = entry.offset;
         }
         if *first < entry.offset {
@@ -192,8 +208,9 @@ impl TweetLog {
 
     /// Whether a record that was read again is to be shown: it is not where the same tweet stands before it.
     pub fn is_repeat(&self, entry: &Entry) -> bool {
-        let first = self.first_offsets.get(&identity(&entry.conference, &entry.tweet_id));
-        first.is_some_and(|first| *first < entry.offset && *first >= self.partitions[entry.partition].start)
+        let partition = &self.partitions[entry.partition];
+        let first = partition.first_offsets.get(&identity(&entry.conference, &entry.tweet_id));
+        first.is_some_and(|first| *first < entry.offset && *first >= partition.start)
     }
 
     fn drop_oldest(&mut self) {
@@ -310,6 +327,17 @@ mod tests {
         let kept: Vec<i64> = log.partitions.iter().map(|partition| partition.next - partition.memory_start).collect();
         assert_eq!(kept[1], 10, "{kept:?}");
         assert!((kept[0] - kept[2]).abs() <= 1 && kept[0] >= 10, "{kept:?}");
+    }
+
+    #[test]
+    fn what_has_expired_is_forgotten_and_what_is_retained_is_not() {
+        let mut log = TweetLog::new(&[0], BOUNDS);
+        for offset in 0..20_000 {
+            assert!(is_new(&mut log, offset, &offset.to_string()));
+            log.expire(0, offset - 2000);
+            assert!(log.partitions[0].first_offsets.len() <= 2 * 2000 + 2 * PRUNED_AT_LEAST);
+        }
+        assert!(!is_new(&mut log, 20_000, "18500"));
     }
 
     #[test]
