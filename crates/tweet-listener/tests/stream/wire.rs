@@ -19,13 +19,20 @@ pub struct Wire {
 
 impl Wire {
     pub fn to(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).unwrap();
+        Self::of(TcpStream::connect(address).unwrap())
+    }
+
+    pub fn of(socket: TcpStream) -> Self {
         socket.set_nonblocking(true).unwrap();
         Self { socket, received: Vec::new(), open: true }
     }
 
-    pub fn send(&mut self, bytes: &str) {
-        self.socket.write_all(bytes.as_bytes()).unwrap();
+    pub fn send(&mut self, text: &str) {
+        self.send_bytes(text.as_bytes());
+    }
+
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).unwrap();
     }
 
     pub fn text(&self) -> String {
