@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ipnet::IpNet;
 use kafka_client::{KafkaConfig, TopicsConfig};
 use serde::{Deserialize, Serialize};
-use service_shell::{BadConfig, HttpConfig, LogConfig, ServiceConfig};
+use service_shell::{BadConfig, HttpConfig, LogConfig, ServiceConfig, networks};
 
 use crate::frame::farewell;
 
@@ -38,6 +38,9 @@ pub struct StreamConfig {
     /// Changes of counts and results are gathered this long.
     #[serde(with = "humantime_serde")]
     pub tick: Duration,
+    /// Changes of tables that one viewer gets in one tick, in bytes, and once a second as much of windows; the rest comes
+    /// later, newest values only. One conference's change is sent whole.
+    pub tables_bytes: usize,
     /// The most viewers of this process.
     pub max_viewers: usize,
     /// The most viewers from one address; a venue's visitors often share one.
@@ -83,6 +86,7 @@ impl Default for StreamConfig {
             retry_ms: 3000,
             heartbeat: Duration::from_secs(15),
             tick: Duration::from_millis(100),
+            tables_bytes: 128 << 10,
             max_viewers: 20_000,
             max_viewers_per_address: 20_000,
             max_filters: 20_000,
@@ -128,13 +132,7 @@ impl StreamConfig {
     /// # Errors
     /// The first that is neither an address nor a network.
     pub fn proxies(&self) -> Result<Vec<IpNet>, BadConfig> {
-        let parse = |text: &String| {
-            let network = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
-            network.map_err(|_| {
-                BadConfig::new(format!("stream.trusted_proxies: {text} is neither an address nor a network"))
-            })
-        };
-        self.trusted_proxies.iter().map(parse).collect()
+        networks("stream.trusted_proxies", &self.trusted_proxies)
     }
 }
 
@@ -156,6 +154,7 @@ impl ServiceConfig for Config {
         for (option, value) in [
             ("stream.heartbeat", self.stream.heartbeat.as_millis()),
             ("stream.tick", self.stream.tick.as_millis()),
+            ("stream.tables_bytes", self.stream.tables_bytes as u128),
             ("stream.max_kafka_readers", self.stream.max_kafka_readers as u128),
             ("stream.ring_bytes", self.stream.ring_bytes as u128),
             ("stream.all_rings_bytes", self.stream.all_rings_bytes as u128),

@@ -47,6 +47,8 @@ pub struct Hub<S = Client> {
     pub ids: StreamIds,
     partitions: i32,
     tick: Duration,
+    /// Of tables in one tick.
+    tables_bytes: usize,
 }
 
 struct Wall {
@@ -89,6 +91,7 @@ impl<S> Hub<S> {
             ids,
             partitions: i32::try_from(starts.len()).unwrap_or(i32::MAX),
             tick: config.tick,
+            tables_bytes: config.tables_bytes,
         })
     }
 
@@ -210,12 +213,12 @@ impl<S> Hub<S> {
         }
         if wall.tables.has_changes() {
             wall.tables_sent = Instant::now();
-            let changes = wall.tables.take_changes(&wall.log);
+            let changes = wall.tables.take_changes(&wall.log, self.tables_bytes);
             self.publish_changes(wall, changes);
         }
         if wall.tables.has_changed_windows() && wall.windows_sent.elapsed() >= WINDOWS_TICK {
             wall.windows_sent = Instant::now();
-            let changes = wall.tables.take_changed_windows();
+            let changes = wall.tables.take_changed_windows(self.tables_bytes);
             self.publish_changes(wall, changes);
         }
     }
@@ -365,3 +368,6 @@ impl<S> Hub<S> {
 #[cfg(test)]
 #[path = "hub_model.rs"]
 mod model;
+#[cfg(test)]
+#[path = "tables_model.rs"]
+mod tables_model;

@@ -99,9 +99,22 @@ struct Browser {
     /// The replica that serves it, and as whom.
     served: Option<(usize, ViewerId)>,
     position: Option<Position>,
+    /// Every id that it ever had, and how many tweets it had with it.
+    had: Vec<(String, usize)>,
 }
 
 impl Browser {
+    /// Takes up an id that it had earlier, as a page does that was restored from a bookmark.
+    fn go_back(&mut self, to: usize) {
+        if self.had.is_empty() {
+            return;
+        }
+        self.had.truncate(to % self.had.len() + 1);
+        let (id, received) = self.had.last().expect("at least one").clone();
+        self.last_event_id = Some(id);
+        self.received.truncate(received);
+    }
+
     /// What a browser does with bytes: of whole blocks it takes ids, and rows of unnamed events.
     fn receive(&mut self, bytes: &[u8]) {
         self.partial.extend_from_slice(bytes);
@@ -120,6 +133,7 @@ impl Browser {
                     self.received.push((text("tagFilter"), text("tweetId")));
                 }
             }
+            self.had.extend(self.last_event_id.clone().map(|id| (id, self.received.len())));
         }
     }
 
@@ -218,7 +232,7 @@ proptest! {
     #[test]
     fn a_viewer_that_moves_between_replicas_gets_the_filtered_log_in_order_and_each_tweet_once(
         log in proptest::collection::vec(proptest::collection::vec((0_usize..2, 0_u8..12), 0..25), PARTITIONS),
-        steps in proptest::collection::vec((0_u8..10, 0_usize..2, 0..PARTITIONS, 0_usize..200), 0..250),
+        steps in proptest::collection::vec((0_u8..12, 0_usize..2, 0..PARTITIONS, 0_usize..200), 0..250),
         filtered: bool,
         memory_bytes in prop_oneof![Just(500_usize), Just(1 << 20)],
     ) {
@@ -231,9 +245,17 @@ proptest! {
             match action {
                 0..=4 => replicas[replica].advance(partition),
                 5..=8 => browser.step(&mut replicas, at, &key, room),
-                _ => {
+                9 => {
                     browser.disconnect(&mut replicas);
                     at = replica;
+                }
+                10 => {
+                    browser.disconnect(&mut replicas);
+                    browser.go_back(room);
+                }
+                _ => {
+                    browser.disconnect(&mut replicas);
+                    replicas[replica] = Replica::new(&log, memory_bytes);
                 }
             }
         }
