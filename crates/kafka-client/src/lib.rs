@@ -3,7 +3,7 @@
 //! - [`ClusterWatch`] finds the cluster, checks that the topics are there with one partition count, and goes on watching;
 //! - [`Producer`] writes typed records, each acknowledged by all in-sync replicas before its future is ready;
 //! - [`BroadcastReader`] reads a whole topic, every partition, without a consumer group, for replicas that each need all;
-//! - [`read_range`] reads a bounded piece of a topic again;
+//! - [`read_range`] and [`RangeReader`] read bounded pieces of a topic again;
 //! - [`transaction`] has the parts of a task that reads, computes and writes exactly once;
 //! - [`Watermarks`] asks the broker where partitions begin and end, once for all who wait;
 //! - [`admin`] creates and verifies topics;
@@ -31,7 +31,7 @@ pub use cluster::{ClusterState, ClusterWatch, Layout};
 pub use config::{BadKafkaConfig, KafkaConfig, TopicsConfig};
 pub use embedded::EmbeddedBroker;
 pub use producer::{Delivery, Producer, RecordPosition, SendError};
-pub use range::{OwnedRecord, Range, read_range};
+pub use range::{OwnedRecord, Range, RangeReader, read_range};
 pub use reader::{BroadcastReader, ReaderEvent, ReaderState, TopicRecord};
 pub use watermarks::{PartitionBounds, Watermarks};
 

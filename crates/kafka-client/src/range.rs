@@ -3,9 +3,13 @@
 use std::time::{Duration, Instant};
 
 use contracts::TraceParent;
-use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError as ClientError};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::KafkaError as ClientError,
+};
 
-use crate::{Isolation, KafkaConfig, KafkaError, TopicRecord, reader::consumer};
+use crate::{Isolation, KafkaConfig, KafkaError, TopicRecord, logging::Logged, reader::consumer};
 
 /// Offsets of one partition: from `from` up to but not including `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,16 +47,51 @@ pub fn read_range(
     ranges: &[Range],
     patience: Duration,
 ) -> Result<Vec<OwnedRecord>, KafkaError> {
-    let mut open: Vec<Range> = ranges.iter().copied().filter(|range| range.from < range.to).collect();
-    if open.is_empty() {
-        return Ok(Vec::new());
+    RangeReader::new(config, topic)?.read(ranges, patience)
+}
+
+/// Reads pieces of one topic over one connection, for whoever has several to read.
+pub struct RangeReader {
+    consumer: BaseConsumer<Logged>,
+    topic: String,
+}
+
+impl RangeReader {
+    /// Of `topic` (its full name).
+    ///
+    /// # Errors
+    /// Where librdkafka does not take the configuration.
+    pub fn new(config: &KafkaConfig, topic: &str) -> Result<Self, KafkaError> {
+        Ok(Self { consumer: consumer(config, Isolation::Committed)?, topic: topic.to_owned() })
     }
-    let consumer = consumer(config, Isolation::Committed)?;
-    let mut list = TopicPartitionList::new();
-    for range in &open {
-        list.add_partition_offset(topic, range.partition, Offset::Offset(range.from))?;
+
+    /// As [`read_range`]; ranges are of different partitions. After an error the reader is of no use any more.
+    ///
+    /// # Errors
+    /// Where the broker cannot be reached in time, or no longer has these offsets.
+    pub fn read(&mut self, ranges: &[Range], patience: Duration) -> Result<Vec<OwnedRecord>, KafkaError> {
+        let open: Vec<Range> = ranges.iter().copied().filter(|range| range.from < range.to).collect();
+        if open.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut list = TopicPartitionList::new();
+        for range in &open {
+            list.add_partition_offset(&self.topic, range.partition, Offset::Offset(range.from))?;
+        }
+        self.consumer.assign(&list)?;
+        let records = gather(&self.consumer, &self.topic, open, patience)?;
+        // Nothing more is fetched until the next call, which begins with no position.
+        self.consumer.unassign()?;
+        Ok(records)
     }
-    consumer.assign(&list)?;
+}
+
+fn gather(
+    consumer: &BaseConsumer<Logged>,
+    topic: &str,
+    mut open: Vec<Range>,
+    patience: Duration,
+) -> Result<Vec<OwnedRecord>, KafkaError> {
     let deadline = Instant::now() + patience;
     let mut records = Vec::new();
     while !open.is_empty() {
@@ -64,7 +103,12 @@ pub fn read_range(
             Some(Ok(message)) => {
                 let record = TopicRecord::of(&message);
                 let Some(at) = open.iter().position(|range| range.partition == record.partition) else { continue };
-                let range = open[at];
+                let range = &mut open[at];
+                if record.offset < range.from {
+                    // Fetched for an earlier piece.
+                    continue;
+                }
+                range.from = record.offset + 1;
                 if record.offset < range.to {
                     records.push(OwnedRecord {
                         partition: record.partition,
@@ -80,7 +124,12 @@ pub fn read_range(
                     open.swap_remove(at);
                 }
             }
-            Some(Err(ClientError::PartitionEOF(partition))) => open.retain(|range| range.partition != partition),
+            // A new leader whose high watermark still lags ends before records that were there: only the end behind
+            // the range closes it.
+            Some(Err(ClientError::PartitionEOF(partition))) => {
+                let reached = position_of(consumer, topic, partition);
+                open.retain(|range| range.partition != partition || reached < range.to);
+            }
             Some(Err(error @ (ClientError::MessageConsumption(_) | ClientError::MessageConsumptionFatal(_)))) => {
                 use rdkafka::error::RDKafkaErrorCode as Code;
                 if matches!(
@@ -95,4 +144,14 @@ pub fn read_range(
         }
     }
     Ok(records)
+}
+
+/// The offset behind everything that came of a partition, markers included; before the first, less than any offset.
+fn position_of(consumer: &BaseConsumer<Logged>, topic: &str, partition: i32) -> i64 {
+    let positions = consumer.position().ok();
+    let offset = positions.as_ref().and_then(|list| Some(list.find_partition(topic, partition)?.offset()));
+    match offset {
+        Some(Offset::Offset(next)) => next,
+        _ => i64::MIN,
+    }
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use config::{Config, Environment, File, FileFormat};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Configuration that cannot be used; one line that names what to change.
@@ -47,6 +48,10 @@ pub struct HttpConfig {
     pub drain: Duration,
     /// The most open connections per worker.
     pub max_connections: usize,
+    /// Networks whose connections begin with a header of the PROXY protocol (version 1 or 2), such as `10.0.0.0/8`;
+    /// separated by commas. Connections from there without one are closed. None: the protocol is off.
+    #[serde(deserialize_with = "crate::comma_separated")]
+    pub proxy_protocol_from: Vec<String>,
 }
 
 impl Default for HttpConfig {
@@ -59,6 +64,7 @@ impl Default for HttpConfig {
             keep_alive: Duration::from_secs(75),
             drain: Duration::from_secs(20),
             max_connections: 25_000,
+            proxy_protocol_from: Vec::new(),
         }
     }
 }
@@ -164,8 +170,21 @@ pub fn load<C: ServiceConfig>(
     );
     let config: C =
         builder.build().and_then(Config::try_deserialize).map_err(|error| BadConfig::new(describe(&error)))?;
+    networks("http.proxy_protocol_from", &config.http().proxy_protocol_from)?;
     config.check()?;
     Ok(config)
+}
+
+/// The networks of an option whose entries are addresses or networks.
+///
+/// # Errors
+/// The first entry that is neither.
+pub fn networks(option: &str, entries: &[String]) -> Result<Vec<IpNet>, BadConfig> {
+    let parse = |text: &String| {
+        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        network.map_err(|_| BadConfig::new(format!("{option}: {text} is neither an address nor a network")))
+    };
+    entries.iter().map(parse).collect()
 }
 
 /// The variables that concern `C`, those that name files read.

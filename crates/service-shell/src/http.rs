@@ -2,10 +2,11 @@
 
 use std::{
     net::TcpListener,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use actix_http::{HttpService, Protocol};
+use actix_http::{HttpService, Protocol, error::DispatchError};
 use actix_server::Server;
 use actix_service::{IntoServiceFactory as _, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{
@@ -20,10 +21,11 @@ use actix_web::{
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
-use self::takeover::Connection;
-use crate::{Health, HttpConfig, Problem, RequestTrace, Shutdown, install_metrics};
+use self::{proxied::Balancers, takeover::Connection};
+use crate::{Health, HttpConfig, Problem, RequestTrace, Shutdown, install_metrics, networks};
 
 pub mod body;
+mod proxied;
 pub mod takeover;
 
 /// Serves `routes` and the service's own `/health/…` and `/metrics` on `listener` until `shutdown` begins, then stops
@@ -39,6 +41,8 @@ pub async fn serve(
     routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<()> {
     let metrics = install_metrics();
+    let balancers = networks("http.proxy_protocol_from", &config.proxy_protocol_from).map_err(std::io::Error::other)?;
+    let balancers = Arc::new(Balancers::new(balancers, config.head_timeout));
     // Streams that have taken their connections over; the server itself knows nothing of them any more.
     let taken = TaskTracker::new();
     let builder = Server::build();
@@ -57,21 +61,21 @@ pub async fn serve(
             .client_request_timeout(limits.head_timeout)
             .client_disconnect_timeout(Duration::from_secs(1))
             .keep_alive(limits.keep_alive)
-            // Whoever closes has gone, as reverse proxies see it too: a viewer's place is free at once, not at the next
-            // heartbeat that cannot be written.
-            .h1_allow_half_closed(false)
+            // Who closes its sending half behind a request still reads the answer.
+            .h1_allow_half_closed(true)
             .on_connect_ext(|connection: &Connection, data| {
                 data.insert(connection.takeover());
             })
             .finish(map_config(app.into_factory().map_err(|error: actix_web::Error| error.error_response()), |()| {
                 AppConfig::default()
             }));
-        fn_service(move |socket: TcpStream| {
-            let open = open.clone();
+        let balancers = balancers.clone();
+        fn_service(move |mut socket: TcpStream| {
+            let (open, balancers) = (open.clone(), balancers.clone());
             async move {
                 let _ = socket.set_nodelay(true);
-                let peer = socket.peer_addr().ok();
-                Ok((Connection::new(socket, open), Protocol::Http1, peer))
+                let client = balancers.client_of(&mut socket).await.map_err(DispatchError::Io)?;
+                Ok((Connection::new(socket, open), Protocol::Http1, Some(client)))
             }
         })
         .and_then(http)

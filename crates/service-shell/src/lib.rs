@@ -18,7 +18,7 @@ mod trace;
 
 pub use cli::CommonArgs;
 pub use comma::comma_separated;
-pub use config::{BadConfig, HttpConfig, LogConfig, LogFormat, ServiceConfig, load};
+pub use config::{BadConfig, HttpConfig, LogConfig, LogFormat, ServiceConfig, load, networks};
 pub use health::Health;
 pub use heap::give_back_freed_memory;
 pub use http::{body, serve, takeover};

@@ -1,13 +1,17 @@
 //! Who may watch: limits in all and per client address.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use actix_web::HttpRequest;
+use bytes::Bytes;
 use ipnet::IpNet;
+
+use crate::frame::farewell;
 
 /// Counts the viewers.
 #[derive(Debug)]
@@ -40,8 +44,12 @@ impl Admission {
 
     /// A seat for whoever sent `request`; `None` over a limit.
     pub fn admit(self: &Arc<Self>, request: &HttpRequest) -> Option<Seat> {
-        let forwarded: Vec<&str> =
-            request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).collect();
+        // Bytes that are no text stand for themselves: they must not hide what a proxy wrote behind them.
+        let forwarded: Vec<Cow<'_, str>> = request
+            .headers()
+            .get_all("x-forwarded-for")
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect();
         let address = request.peer_addr().map(|peer| client_address(peer.ip(), &forwarded.join(","), &self.proxies));
         let mut viewers = self.viewers.lock().unwrap_or_else(PoisonError::into_inner);
         if viewers.total >= self.max {
@@ -76,6 +84,12 @@ impl Drop for Seat {
     }
 }
 
+/// What a viewer over a limit gets: when to come again, in 5 to 15 s.
+pub fn refusal() -> Bytes {
+    metrics::counter!("tweet_listener_refused_viewers_total").increment(1);
+    farewell(fastrand::u64(5000..15_000))
+}
+
 /// The peer, or, as long as what stands to the right is a trusted proxy, the entry to the left of it: whatever a client
 /// wrote into the header itself stands further left and is never reached.
 fn client_address(peer: IpAddr, forwarded_for: &str, proxies: &[IpNet]) -> IpAddr {
@@ -85,12 +99,19 @@ fn client_address(peer: IpAddr, forwarded_for: &str, proxies: &[IpNet]) -> IpAdd
         if !trusted(&client) {
             break;
         }
-        match entry.parse::<IpAddr>() {
-            Ok(address) => client = address.to_canonical(),
-            Err(_) => break,
+        match address_of(entry) {
+            Some(address) => client = address.to_canonical(),
+            None => break,
         }
     }
     client
+}
+
+/// `192.0.2.1`, `2001:db8::1`, and as some proxies write them: in brackets, with a port.
+fn address_of(entry: &str) -> Option<IpAddr> {
+    let bare = || entry.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || entry.parse::<SocketAddr>().ok().map(|address| address.ip());
+    entry.parse().ok().or_else(with_port).or_else(bare)
 }
 
 #[cfg(test)]
@@ -113,6 +134,10 @@ mod tests {
         assert_eq!(client("10.0.0.1", "192.0.2.1, 10.9.9.9"), "192.0.2.1");
         assert_eq!(client("10.0.0.1", "192.0.2.1, nonsense"), "10.0.0.1");
         assert_eq!(client("10.0.0.1", ""), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", "192.0.2.1:4711, 10.9.9.9:80"), "192.0.2.1");
+        assert_eq!(client("10.0.0.1", "[2001:db8::1]:443"), "2001:db8::1");
+        assert_eq!(client("10.0.0.1", "[2001:db8::1]"), "2001:db8::1");
+        assert_eq!(client("10.0.0.1", "\u{fffd}, 192.0.2.1"), "192.0.2.1");
         assert_eq!(client("::ffff:10.0.0.1", "2001:db8::1"), "2001:db8::1");
     }
 }

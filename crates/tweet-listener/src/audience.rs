@@ -1,7 +1,7 @@
 //! The viewers of one serving thread: cursors on the rings of their channels. Pure: whoever calls says how bytes are sent.
 
 use std::{
-    collections::HashMap,
+    collections::BinaryHeap,
     io::{self, IoSlice},
 };
 
@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::{
     channels::ChannelId,
+    debts::Debts,
     ring::Ring,
     viewer::{Gone, Owed, Viewer},
     wheel::Tick,
@@ -35,7 +36,7 @@ pub struct Newcomer<S> {
 pub struct Bounds {
     /// Of one channel, in bytes.
     pub ring_bytes: usize,
-    /// Of all channels together, in bytes.
+    /// Of all channels together and what is owed beside them, in bytes.
     pub all_rings_bytes: usize,
 }
 
@@ -47,8 +48,8 @@ pub struct Audience<S> {
     /// By id; only those that somebody here is on.
     channels: Vec<Option<Channel>>,
     touched: Vec<ChannelId>,
-    /// Openings and heartbeats that could not be sent in one write, by place.
-    owed: HashMap<u32, Owed>,
+    /// Openings and heartbeats that could not be sent in one write.
+    owed: Debts,
     bounds: Bounds,
     held: usize,
     viewers: usize,
@@ -67,6 +68,21 @@ struct Channel {
     viewers: Vec<u32>,
     blocked: usize,
     touched: bool,
+    /// When a frame with an id last came.
+    last_id: Tick,
+}
+
+/// What the timers go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulse {
+    /// When the viewer last got an id, or will have got one once it takes what is pending.
+    pub id_at: Tick,
+    /// When it last took something.
+    pub taken_at: Tick,
+    /// It takes nothing at present.
+    pub blocked: bool,
+    /// Whether its heartbeats fire an event.
+    pub ping: bool,
 }
 
 fn place(id: ViewerId) -> u32 {
@@ -85,7 +101,7 @@ impl<S> Audience<S> {
             free: Vec::new(),
             channels: Vec::new(),
             touched: Vec::new(),
-            owed: HashMap::new(),
+            owed: Debts::default(),
             bounds,
             held: 0,
             viewers: 0,
@@ -97,9 +113,18 @@ impl<S> Audience<S> {
         self.viewers
     }
 
-    /// What the rings take, in bytes.
+    /// What the rings take and what is owed beside them, in bytes.
     pub fn held(&self) -> usize {
-        self.held
+        self.held + self.owed.bytes()
+    }
+
+    /// Notes that a viewer sends nothing any more; false where that was known.
+    pub fn half_close(&mut self, id: ViewerId) -> bool {
+        if self.viewer(id).is_none() {
+            return false;
+        }
+        let viewer = self.slots[index(place(id))].viewer.as_mut().expect("looked at above");
+        !std::mem::replace(&mut viewer.half_closed, true)
     }
 
     /// The socket of a viewer that is still there.
@@ -107,9 +132,16 @@ impl<S> Audience<S> {
         self.viewer(id).map(|viewer| &viewer.socket)
     }
 
-    /// When a viewer last took something, and whether it wants heartbeats with an event.
-    pub fn last(&self, id: ViewerId) -> Option<(Tick, bool)> {
-        self.viewer(id).map(|viewer| (viewer.last, viewer.ping))
+    /// How it is with a viewer that is still there.
+    pub fn pulse(&self, id: ViewerId) -> Option<Pulse> {
+        let viewer = self.viewer(id)?;
+        let on = self.channels[viewer.channel].as_ref().expect("a viewer is on a channel");
+        Some(Pulse {
+            id_at: viewer.beat.max(on.last_id),
+            taken_at: viewer.last,
+            blocked: viewer.blocked,
+            ping: viewer.ping,
+        })
     }
 
     /// Every viewer.
@@ -138,6 +170,7 @@ impl<S> Audience<S> {
             viewers: Vec::new(),
             blocked: 0,
             touched: false,
+            last_id: now,
         });
         let viewer = Viewer {
             socket,
@@ -145,8 +178,10 @@ impl<S> Audience<S> {
             channel,
             at: u32::try_from(on.viewers.len()).expect("fewer viewers than 32 bits"),
             last: now,
+            beat: now,
             blocked: true,
             owed: true,
+            half_closed: false,
             ping,
         };
         on.viewers.push(at);
@@ -167,7 +202,7 @@ impl<S> Audience<S> {
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(at);
         self.viewers -= 1;
-        self.owed.remove(&at);
+        self.owed.remove(at);
         let on = self.channels[viewer.channel].as_mut().expect("a viewer is on a channel");
         on.viewers.swap_remove(index(viewer.at));
         if let Some(moved) = on.viewers.get(index(viewer.at)) {
@@ -186,12 +221,13 @@ impl<S> Audience<S> {
         Some((viewer.socket, viewer.channel))
     }
 
-    /// Adds a frame to a channel, for the next [`Audience::sweep`].
-    pub fn publish(&mut self, channel: ChannelId, frame: Bytes) {
+    /// Adds a frame to a channel, for the next [`Audience::sweep`]; with `id_at`, where it has an id.
+    pub fn publish(&mut self, channel: ChannelId, frame: Bytes, id_at: Option<Tick>) {
         let Some(on) = self.channels.get_mut(channel).and_then(Option::as_mut) else { return };
         let before = on.ring.held();
         on.ring.push(frame);
         self.held += on.ring.held() - before;
+        on.last_id = id_at.unwrap_or(on.last_id);
         if !std::mem::replace(&mut on.touched, true) {
             self.touched.push(channel);
         }
@@ -229,13 +265,38 @@ impl<S> Audience<S> {
             }
             on.ring.release(slowest);
             self.held += on.ring.held();
-            while self.held > self.bounds.all_rings_bytes {
-                let before = on.ring.held();
-                if !on.ring.drop_oldest() {
-                    break;
+        }
+        self.make_room(gone);
+    }
+
+    /// Keeps to the bound over all: the largest gives first, so that viewers who stand still on some channels are not
+    /// kept at the cost of those who are a little behind on another.
+    fn make_room(&mut self, gone: &mut Vec<(ViewerId, Gone)>) {
+        let bound = self.bounds.all_rings_bytes;
+        if self.held() <= bound {
+            return;
+        }
+        // More than has to be, so that the look at all channels is seldom.
+        let bound = bound - bound / 8;
+        let rings = self.channels.iter().zip(0..);
+        let mut rings: BinaryHeap<(usize, ChannelId)> =
+            rings.filter_map(|(on, channel)| Some((on.as_ref()?.ring.held(), channel))).collect();
+        while self.held() > bound {
+            let largest = rings.pop();
+            if let Some((held, channel)) = largest.filter(|(held, _)| *held > 0 && *held >= self.owed.bytes()) {
+                let Some(on) = self.channels[channel].as_mut() else { continue };
+                if on.ring.drop_oldest() {
+                    self.held -= held - on.ring.held();
+                    rings.push((on.ring.held(), channel));
                 }
-                self.held -= before - on.ring.held();
+                continue;
             }
+            rings.extend(largest);
+            let struck = self.owed.strike_oldest();
+            if struck.is_empty() {
+                return;
+            }
+            gone.extend(struck.into_iter().map(|at| (id(at, self.slots[index(at)].generation), Gone::Lapped)));
         }
     }
 
@@ -256,12 +317,13 @@ impl<S> Audience<S> {
         let viewer = self.slots[index(at)].viewer.as_mut().expect("looked at above");
         let on = self.channels[viewer.channel].as_mut().expect("a viewer is on a channel");
         if viewer.owed {
-            let owed = self.owed.get_mut(&at).expect("what is owed is kept");
+            // What is owed is kept, unless room had to be made.
+            let Some(owed) = self.owed.get_mut(at) else { return Err(Gone::Lapped) };
             if !viewer.pay(owed, now, send)? {
                 return Ok(());
             }
             viewer.owed = false;
-            self.owed.remove(&at);
+            self.owed.remove(at);
         }
         viewer.blocked = false;
         on.blocked -= 1;
@@ -301,6 +363,7 @@ impl<S> Audience<S> {
         if owed.0[0].len() == bytes.len() {
             return Ok(false);
         }
+        viewer.beat = now;
         if !whole {
             (viewer.owed, viewer.blocked) = (true, true);
             on.blocked += 1;

@@ -114,7 +114,7 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 for peer in peers.iter_mut().filter(|peer| peer.channel == channel && peer.gone.is_none()) {
                     peer.due.extend_from_slice(&frame);
                 }
-                audience.publish(channel, frame);
+                audience.publish(channel, frame, None);
             }
             Step::Sweep => {
                 let mut gone = Vec::new();
@@ -176,9 +176,56 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
     prop_assert_eq!(audience.len(), peers.iter().filter(|peer| peer.gone.is_none()).count());
     let rest: Vec<ViewerId> = audience.ids().collect();
     bury(&mut audience, &mut peers, rest.into_iter().map(|id| (id, Gone::Dismissed)));
-    prop_assert_eq!((audience.len(), audience.held(), audience.owed.len()), (0, 0, 0));
+    prop_assert_eq!((audience.len(), audience.held(), audience.owed.is_empty()), (0, 0, true));
     prop_assert!(audience.channels.iter().all(Option::is_none));
     Ok(())
+}
+
+/// A viewer that has come and, after its opening of one byte, takes `room`.
+fn come(audience: &mut Audience<usize>, peers: &mut Vec<Peer>, channel: usize, opening: Bytes, room: usize) {
+    let newcomer = Newcomer { socket: peers.len(), channel, opening: [Bytes::new(), opening], ping: false };
+    let id = audience.enter(newcomer, 0);
+    peers.push(Peer { room, channel, id, ..Peer::default() });
+    audience.resume(id, 0, &mut send(peers)).expect("sound");
+}
+
+#[test]
+fn viewers_who_stand_still_on_some_channels_do_not_cost_others_their_place() {
+    let mut audience: Audience<usize> = Audience::new(BOUNDS);
+    let mut peers = Vec::new();
+    let mut gone = Vec::new();
+    for channel in 0..3 {
+        come(&mut audience, &mut peers, channel, Bytes::from_static(b"o"), if channel < 2 { 1 } else { 11 });
+    }
+    for round in 0..20 {
+        for channel in [0, 1] {
+            audience.publish(channel, Bytes::from(vec![b'x'; 20]), None);
+        }
+        if round == 10 {
+            // It takes half of this, and the rest a little later.
+            audience.publish(2, Bytes::from(vec![b'y'; 20]), None);
+        }
+        audience.sweep(0, &mut send(&mut peers), &mut gone);
+        assert!(audience.held() <= BOUNDS.all_rings_bytes);
+    }
+    assert!(gone.iter().all(|(id, _)| *id != peers[2].id), "{gone:?}");
+    peers[2].room = 100;
+    let id = peers[2].id;
+    audience.resume(id, 0, &mut send(&mut peers)).expect("it was a little behind only");
+    assert_eq!(peers[2].received.len(), 21);
+}
+
+#[test]
+fn openings_that_are_not_taken_are_bounded_with_the_rings() {
+    let mut audience: Audience<usize> = Audience::new(BOUNDS);
+    let (mut peers, mut gone) = (Vec::new(), Vec::new());
+    for n in 0_u8..20 {
+        come(&mut audience, &mut peers, 0, Bytes::from(vec![n; 100]), 10);
+        audience.sweep(0, &mut send(&mut peers), &mut gone);
+        assert!(audience.held() <= BOUNDS.all_rings_bytes, "{}", audience.held());
+    }
+    let newest = peers[19].id;
+    assert!(gone.len() >= 15 && gone.iter().all(|(id, why)| *id != newest && *why == Gone::Lapped));
 }
 
 proptest! {

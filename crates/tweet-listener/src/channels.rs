@@ -141,6 +141,19 @@ impl Channels {
         }
     }
 
+    /// Passes something to everybody. `encode` is called once per form that is wanted.
+    pub fn publish_to_all(&self, encode: impl Fn(bool) -> Bytes, mut pass: impl FnMut(usize, ChannelId, Bytes)) {
+        let forms = [encode(false), encode(true)];
+        for (id, channel) in self.slots.iter().enumerate() {
+            let Some(channel) = channel else { continue };
+            for (thread, viewers) in channel.viewers.iter().enumerate() {
+                if *viewers > 0 {
+                    pass(thread, id, forms[usize::from(channel.key.html)].clone());
+                }
+            }
+        }
+    }
+
     /// How many channels there are.
     pub fn len(&self) -> usize {
         self.by_key.len()

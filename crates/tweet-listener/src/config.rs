@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ipnet::IpNet;
 use kafka_client::{KafkaConfig, TopicsConfig};
 use serde::{Deserialize, Serialize};
-use service_shell::{BadConfig, HttpConfig, LogConfig, ServiceConfig};
+use service_shell::{BadConfig, HttpConfig, LogConfig, ServiceConfig, networks};
 
 use crate::frame::farewell;
 
@@ -30,14 +30,17 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StreamConfig {
-    /// How long a browser waits before it reconnects, in milliseconds (the first `retry:`).
+    /// How long a browser waits before it reconnects, in milliseconds, give or take 20 % (`retry:`).
     pub retry_ms: u64,
-    /// An id-only block goes out after this much silence, give or take 20 %.
+    /// An id-only block goes out after this much time without an id, give or take 20 %.
     #[serde(with = "humantime_serde")]
     pub heartbeat: Duration,
     /// Changes of counts and results are gathered this long.
     #[serde(with = "humantime_serde")]
     pub tick: Duration,
+    /// Changes of tables that one viewer gets in one tick, in bytes, and once a second as much of windows; the rest comes
+    /// later, newest values only. One conference's change is sent whole.
+    pub tables_bytes: usize,
     /// The most viewers of this process.
     pub max_viewers: usize,
     /// The most viewers from one address; a venue's visitors often share one.
@@ -58,8 +61,12 @@ pub struct StreamConfig {
     pub write_timeout: Duration,
     /// Tweets kept for resuming without asking Kafka, in bytes.
     pub memory_bytes: usize,
+    /// Whose top list comes as `tweetLikesAnalytics`: `all`, or the size of a window, such as `5m`.
+    pub likes_window: String,
     /// Tweets kept for first pages, over all conferences (at most 200 of each).
     pub recent_tweets: usize,
+    /// What all viewers that catch up hold at one time, in bytes; others wait for their turn.
+    pub resume_bytes: usize,
     /// How many records back a viewer may resume.
     pub max_resume: i64,
     /// Readers of old records at one time.
@@ -79,6 +86,7 @@ impl Default for StreamConfig {
             retry_ms: 3000,
             heartbeat: Duration::from_secs(15),
             tick: Duration::from_millis(100),
+            tables_bytes: 128 << 10,
             max_viewers: 20_000,
             max_viewers_per_address: 20_000,
             max_filters: 20_000,
@@ -88,7 +96,9 @@ impl Default for StreamConfig {
             send_buffer_bytes: 64 << 10,
             write_timeout: Duration::from_secs(30),
             memory_bytes: 32 << 20,
+            likes_window: "all".into(),
             recent_tweets: 50_000,
+            resume_bytes: 32 << 20,
             max_resume: 10_000,
             max_kafka_readers: 4,
             trusted_proxies: Vec::new(),
@@ -106,10 +116,15 @@ impl StreamConfig {
         }
     }
 
-    /// A last block, which tells when to come again: `retry_ms` give or take 20 %, so that not all come at once.
-    pub fn farewell(&self) -> Bytes {
+    /// `retry_ms` give or take 20 %, so that not all come again at once, also where a replica has died without a word.
+    pub fn retry(&self) -> u64 {
         let retry = Duration::from_millis(self.retry_ms).mul_f64(fastrand::f64().mul_add(0.4, 0.8));
-        farewell(u64::try_from(retry.as_millis()).unwrap_or(u64::MAX))
+        u64::try_from(retry.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A last block, which tells when to come again.
+    pub fn farewell(&self) -> Bytes {
+        farewell(self.retry())
     }
 
     /// The trusted proxies as networks.
@@ -117,13 +132,7 @@ impl StreamConfig {
     /// # Errors
     /// The first that is neither an address nor a network.
     pub fn proxies(&self) -> Result<Vec<IpNet>, BadConfig> {
-        let parse = |text: &String| {
-            let network = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
-            network.map_err(|_| {
-                BadConfig::new(format!("stream.trusted_proxies: {text} is neither an address nor a network"))
-            })
-        };
-        self.trusted_proxies.iter().map(parse).collect()
+        networks("stream.trusted_proxies", &self.trusted_proxies)
     }
 }
 
@@ -139,13 +148,18 @@ impl ServiceConfig for Config {
     fn check(&self) -> Result<(), BadConfig> {
         self.kafka.check().map_err(|error| BadConfig::new(error.to_string()))?;
         self.stream.proxies()?;
+        if self.stream.likes_window.is_empty() {
+            return Err(BadConfig::new("stream.likes_window: must name a window, such as all or 5m"));
+        }
         for (option, value) in [
             ("stream.heartbeat", self.stream.heartbeat.as_millis()),
             ("stream.tick", self.stream.tick.as_millis()),
+            ("stream.tables_bytes", self.stream.tables_bytes as u128),
             ("stream.max_kafka_readers", self.stream.max_kafka_readers as u128),
             ("stream.ring_bytes", self.stream.ring_bytes as u128),
             ("stream.all_rings_bytes", self.stream.all_rings_bytes as u128),
             ("stream.send_buffer_bytes", self.stream.send_buffer_bytes as u128),
+            ("stream.resume_bytes", self.stream.resume_bytes as u128),
             ("stream.write_timeout", self.stream.write_timeout.as_millis()),
         ] {
             if value == 0 {

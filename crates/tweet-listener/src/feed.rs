@@ -11,7 +11,14 @@ use service_shell::Shutdown;
 use tokio::sync::watch;
 
 use crate::{
-    arrival::Stage, config::Config, hub::Hub, inbox::Told, position::StreamIds, replay::Replay, serving::Serving,
+    arrival::{Stage, pieces},
+    config::Config,
+    hub::Hub,
+    inbox::Told,
+    pages::Pages,
+    position::StreamIds,
+    replay::Replay,
+    serving::Serving,
 };
 
 /// How often the feed asks where the retained log begins.
@@ -40,9 +47,13 @@ pub async fn start(
     let Some(starts) = first_offsets(&watermarks, shutdown).await else { return Ok(None) };
     let hub = Arc::new(Hub::new(&config.stream, StreamIds::new(&layout, &tweets), &starts)?);
     let serving = Serving::start(&hub, &config.stream, shutdown)?;
+    let readers = config.stream.max_kafka_readers;
+    let pages = Pages::new(Arc::clone(&hub), config.kafka.clone(), tweets, starts.len(), readers);
     let new_stage = Arc::new(Stage {
+        replay: Replay::new(Arc::clone(&hub), pages, watermarks.clone()),
         hub,
-        replay: Replay::new(config.kafka.clone(), tweets, watermarks.clone(), config.stream.max_kafka_readers),
+        pieces: pieces(config.stream.resume_bytes),
+        runtime: tokio::runtime::Handle::current(),
         config: config.stream.clone(),
         shutdown: shutdown.clone(),
         drain: config.http.drain,

@@ -1,7 +1,7 @@
 //! Server-Sent Events as bytes (WHATWG HTML, section 9.2).
 
 use bytes::Bytes;
-use contracts::TraceParent;
+use contracts::{Reset, TraceParent};
 
 /// One event of the stream before it is bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,13 @@ pub fn first_block(retry_ms: u64, id: &str) -> Bytes {
 /// An id without data: moves the browser's Last-Event-ID and fires nothing.
 pub fn heartbeat(id: &str) -> Bytes {
     format!("id: {id}\n\n").into()
+}
+
+/// That the stream goes on at `id` without what came before, and why.
+pub fn reset(id: &str, reason: &str, detail: &str, html: bool) -> Bytes {
+    let reset = Reset { event_type: "reset".into(), reason: reason.into(), detail: detail.into() };
+    let json = serde_json::to_vec(&reset).expect("generated messages serialize");
+    Event { name: Some("reset"), id: Some(id), json: &json, trace: None }.frame(html)
 }
 
 /// What a heartbeat carries for those who asked for an event.

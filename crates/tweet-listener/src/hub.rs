@@ -7,7 +7,9 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use contracts::{Conference, ConferenceAnalytics, LikeCount, TraceParent};
+use contracts::{
+    Conference, ConferenceAnalytics, InvalidField, LikeCount, TraceParent, UnreadableRecord, partition_of,
+};
 use kafka_client::TopicRecord;
 use tokio::sync::Notify;
 
@@ -16,7 +18,7 @@ use crate::{
     channels::{ChannelId, ChannelKey, Channels, TooManyChannels},
     config::StreamConfig,
     filter::Filter,
-    frame::Event,
+    frame::{Event, reset},
     inbox::{Inbox, Told},
     join::{Join, Opening},
     position::{Position, StreamIds},
@@ -26,6 +28,8 @@ use crate::{
     tweet_log::{Appended, Entry, LogBounds, TweetLog},
 };
 
+/// A reset, and its words: tweets that somebody still had to get are not to be had.
+pub const EXPIRED: (&str, &str) = ("expired", "tweets after this id are no longer retained");
 /// Under a load that never pauses, serving threads are woken this often.
 const BUSY_TICK: Duration = Duration::from_millis(5);
 /// Changed windows are sent this often: one like changes the lists of all sizes, and texts make them long.
@@ -41,7 +45,10 @@ pub struct Hub<S = Client> {
     arrivals: Notify,
     /// Ids of this log.
     pub ids: StreamIds,
+    partitions: i32,
     tick: Duration,
+    /// Of tables in one tick.
+    tables_bytes: usize,
 }
 
 struct Wall {
@@ -71,7 +78,7 @@ impl<S> Hub<S> {
         Ok(Self {
             wall: Mutex::new(Wall {
                 log: TweetLog::new(starts, bounds),
-                tables: Tables::default(),
+                tables: Tables::new(&config.likes_window),
                 channels: Channels::new(config.max_filters, inboxes.len()),
                 snapshots: Snapshots::default(),
                 live: false,
@@ -82,7 +89,9 @@ impl<S> Hub<S> {
             inboxes,
             arrivals: Notify::new(),
             ids,
+            partitions: i32::try_from(starts.len()).unwrap_or(i32::MAX),
             tick: config.tick,
+            tables_bytes: config.tables_bytes,
         })
     }
 
@@ -96,13 +105,8 @@ impl<S> Hub<S> {
     /// Takes the next record of `tweets`.
     pub fn tweet(&self, record: &TopicRecord<'_>) {
         let Ok(partition) = usize::try_from(record.partition) else { return };
-        let read = Entry::read(
-            partition,
-            record.offset,
-            record.timestamp,
-            record.value.unwrap_or_default(),
-            record.trace.map(TraceParent::child),
-        );
+        let (value, trace) = (record.value.unwrap_or_default(), record.trace.map(TraceParent::child));
+        let read = self.entry(partition, record.offset, record.timestamp, value, trace);
         let mut wall = self.wall();
         let entry = match read {
             Ok(entry) => entry,
@@ -123,17 +127,48 @@ impl<S> Hub<S> {
         wall.snapshots.expire();
         let id = self.ids.write(&wall.log.position());
         let event = Event { name: None, id: Some(&id), json: &entry.json, trace: entry.trace };
-        self.publish(&wall.channels, &entry.conference, |html| event.frame(html));
+        self.publish(&wall.channels, &entry.conference, true, |html| event.frame(html));
         if wall.unwoken.get_or_insert_with(Instant::now).elapsed() >= BUSY_TICK {
             self.wake(&mut wall);
         }
     }
 
-    /// Goes on at `next`: retention has taken what lay before.
-    pub fn skip_to(&self, partition: i32, next: i64) {
-        if let Ok(partition) = usize::try_from(partition) {
-            self.wall().log.skip_to(partition, next);
+    /// Reads the value of a record of `tweets`.
+    ///
+    /// # Errors
+    /// Where it is no tweet, or stands in a partition that is not its conference's: offsets of different partitions say
+    /// nothing about which of two tweets is the first, so replicas would not agree, and analytics does not count it.
+    pub fn entry(
+        &self,
+        partition: usize,
+        offset: i64,
+        timestamp: i64,
+        value: &[u8],
+        trace: Option<TraceParent>,
+    ) -> Result<Entry, UnreadableRecord> {
+        let entry = Entry::read(partition, offset, timestamp, value, trace)?;
+        if usize::try_from(partition_of(&entry.conference, self.partitions)) == Ok(partition) {
+            Ok(entry)
+        } else {
+            Err(InvalidField::new("tagFilter", "is of another partition").into())
         }
+    }
+
+    /// Goes on at `next`: retention has taken what lay before. Viewers on the live stream are told that they miss
+    /// something, since their next ids pass over it.
+    pub fn skip_to(&self, partition: i32, next: i64) {
+        let Ok(partition) = usize::try_from(partition) else { return };
+        let mut wall = self.wall();
+        if !wall.log.skip_to(partition, next) || !wall.live {
+            return;
+        }
+        let id = self.ids.write(&wall.log.position());
+        let encode = |html| reset(&id, EXPIRED.0, EXPIRED.1, html);
+        wall.channels.publish_to_all(encode, |thread, channel, frame| {
+            metrics::counter!("tweet_listener_resets_total", "reason" => EXPIRED.0).increment(1);
+            self.inboxes[thread].push(Told::Frame { channel, frame, has_id: true });
+        });
+        self.wake(&mut wall);
     }
 
     /// Notes where the retained log begins now.
@@ -178,12 +213,12 @@ impl<S> Hub<S> {
         }
         if wall.tables.has_changes() {
             wall.tables_sent = Instant::now();
-            let changes = wall.tables.take_changes(&wall.log);
+            let changes = wall.tables.take_changes(&wall.log, self.tables_bytes);
             self.publish_changes(wall, changes);
         }
         if wall.tables.has_changed_windows() && wall.windows_sent.elapsed() >= WINDOWS_TICK {
             wall.windows_sent = Instant::now();
-            let changes = wall.tables.take_changed_windows();
+            let changes = wall.tables.take_changed_windows(self.tables_bytes);
             self.publish_changes(wall, changes);
         }
     }
@@ -192,14 +227,14 @@ impl<S> Hub<S> {
         wall.snapshots.expire();
         for (conference, events) in changes {
             for event in events {
-                self.publish(&wall.channels, &conference, |html| event.frame(html));
+                self.publish(&wall.channels, &conference, false, |html| event.frame(html));
             }
         }
     }
 
-    fn publish(&self, channels: &Channels, conference: &Conference, encode: impl Fn(bool) -> Bytes) {
+    fn publish(&self, channels: &Channels, conference: &Conference, has_id: bool, encode: impl Fn(bool) -> Bytes) {
         channels.publish(conference, encode, |thread, channel, frame| {
-            self.inboxes[thread].push(Told::Frame(channel, frame));
+            self.inboxes[thread].push(Told::Frame { channel, frame, has_id });
         });
     }
 
@@ -319,7 +354,9 @@ impl<S> Hub<S> {
             let count = wall.tables.count(&entry.conference, entry.tweet_id.as_str())?;
             Some(LikeCount { tweet_id: entry.tweet_id.to_string(), conference: entry.conference.to_string(), count })
         });
-        (newest.clone(), counts.collect(), wall.log.position())
+        let (counts, position) = (counts.collect(), wall.log.position());
+        drop(wall);
+        (newest, counts, position)
     }
 
     /// How many distinct filters are watched.
@@ -331,3 +368,6 @@ impl<S> Hub<S> {
 #[cfg(test)]
 #[path = "hub_model.rs"]
 mod model;
+#[cfg(test)]
+#[path = "tables_model.rs"]
+mod tables_model;

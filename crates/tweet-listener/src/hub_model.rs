@@ -12,6 +12,8 @@ use crate::ring::joined;
 use crate::{
     audience::{Audience, Bounds, ViewerId},
     frame::heartbeat,
+    pages::Page,
+    replay::frames,
 };
 use kafka_client::Layout;
 
@@ -21,7 +23,11 @@ const PARTITIONS: usize = 3;
 type Log = Vec<Vec<(usize, u8)>>;
 
 fn conference(partition: usize, which: usize) -> String {
-    format!("c{partition}{which}")
+    let of_partition = |name: &String| {
+        let conference = Conference::parse(name).expect("a name");
+        usize::try_from(partition_of(&conference, 3)) == Ok(partition)
+    };
+    (0..).map(|n| format!("c{n}")).filter(of_partition).nth(which).expect("names are many")
 }
 
 fn value(partition: usize, (which, id): (usize, u8)) -> Vec<u8> {
@@ -62,21 +68,24 @@ impl<'a> Replica<'a> {
         self.hub.idle();
     }
 
-    /// What reading Kafka again gives, as `replay` does it.
+    /// What reading Kafka again gives: pages that others share, so they need not begin where this viewer does.
     fn kafka(&self, key: &ChannelKey, position: &mut Position, until: &Position) -> Bytes {
-        let mut frames = BytesMut::new();
-        for partition in 0..PARTITIONS {
-            while position.0[partition] < until.0[partition] {
-                let offset = position.0[partition];
-                position.0[partition] += 1;
-                let record = self.log[partition][usize::try_from(offset).expect("small")];
-                let entry = Entry::read(partition, offset, offset, &value(partition, record), None).expect("a tweet");
-                if key.filter.matches(&entry.conference) && !self.hub.is_repeat(&entry) {
-                    frames.extend_from_slice(&self.hub.tweet_frame(&entry, position, false));
-                }
-            }
-        }
-        frames.freeze()
+        const SIZE: i64 = 4;
+        let pages: Vec<(usize, Page)> = (0..PARTITIONS)
+            .filter(|partition| position.0[*partition] < until.0[*partition])
+            .map(|partition| {
+                let from = position.0[partition] / SIZE * SIZE;
+                let to = (from + SIZE).min(self.hub.position().0[partition]);
+                let entries = (from..to).map(|offset| {
+                    let record = self.log[partition][usize::try_from(offset).expect("small")];
+                    self.hub.entry(partition, offset, offset, &value(partition, record), None).expect("a tweet")
+                });
+                let entries = entries.filter(|entry| !self.hub.is_repeat(entry)).collect();
+                (partition, Page { from, to, entries })
+            })
+            .collect();
+        let pages: Vec<(usize, &Page)> = pages.iter().map(|(partition, page)| (*partition, page)).collect();
+        frames(&self.hub, key, position, &pages, 150)
     }
 }
 
@@ -84,14 +93,28 @@ impl<'a> Replica<'a> {
 struct Browser {
     last_event_id: Option<String>,
     received: Vec<(String, String)>,
+    resets: usize,
     /// The beginning of a block.
     partial: Vec<u8>,
     /// The replica that serves it, and as whom.
     served: Option<(usize, ViewerId)>,
     position: Option<Position>,
+    /// Every id that it ever had, and how many tweets it had with it.
+    had: Vec<(String, usize)>,
 }
 
 impl Browser {
+    /// Takes up an id that it had earlier, as a page does that was restored from a bookmark.
+    fn go_back(&mut self, to: usize) {
+        if self.had.is_empty() {
+            return;
+        }
+        self.had.truncate(to % self.had.len() + 1);
+        let (id, received) = self.had.last().expect("at least one").clone();
+        self.last_event_id = Some(id);
+        self.received.truncate(received);
+    }
+
     /// What a browser does with bytes: of whole blocks it takes ids, and rows of unnamed events.
     fn receive(&mut self, bytes: &[u8]) {
         self.partial.extend_from_slice(bytes);
@@ -102,10 +125,15 @@ impl Browser {
                     self.last_event_id = Some(id.to_owned());
                 } else if let Some(data) = line.strip_prefix("data: ") {
                     let tweet: serde_json::Value = serde_json::from_str(data).expect("JSON");
+                    if tweet["eventType"] == "reset" {
+                        self.resets += 1;
+                        continue;
+                    }
                     let text = |field: &str| tweet[field].as_str().expect("a string").to_owned();
                     self.received.push((text("tagFilter"), text("tweetId")));
                 }
             }
+            self.had.extend(self.last_event_id.clone().map(|id| (id, self.received.len())));
         }
     }
 
@@ -137,7 +165,7 @@ impl Browser {
             Join::Entered => {
                 for told in replica.hub.inbox(0).take() {
                     match told {
-                        Told::Frame(channel, frame) => replica.audience.publish(channel, frame),
+                        Told::Frame { channel, frame, .. } => replica.audience.publish(channel, frame, None),
                         Told::Enter(newcomer) => self.served = Some((at, replica.audience.enter(newcomer, 0))),
                         Told::Drain(_) | Told::Stop => {}
                     }
@@ -158,8 +186,8 @@ impl Browser {
         let Some((_, id)) = self.served else { return true };
         let (told, position) = replica.hub.collect(0);
         for told in told {
-            if let Told::Frame(channel, frame) = told {
-                replica.audience.publish(channel, frame);
+            if let Told::Frame { channel, frame, .. } = told {
+                replica.audience.publish(channel, frame, None);
             }
         }
         let mut send = |(): &(), slices: &[IoSlice<'_>]| {
@@ -178,28 +206,56 @@ impl Browser {
     }
 }
 
+#[test]
+fn a_viewer_on_the_live_stream_is_told_when_retention_passes_the_reader() {
+    let log = vec![vec![(0, 1)], Vec::new(), Vec::new()];
+    let mut replicas = [Replica::new(&log, 1 << 20)];
+    let mut browser = Browser::default();
+    let key = ChannelKey { filter: Filter::default(), html: false };
+    browser.step(&mut replicas, 0, &key, usize::MAX);
+    replicas[0].advance(0);
+    browser.step(&mut replicas, 0, &key, usize::MAX);
+    assert_eq!((browser.received.len(), browser.resets), (1, 0));
+    replicas[0].hub.skip_to(0, 1);
+    browser.step(&mut replicas, 0, &key, usize::MAX);
+    assert_eq!(browser.resets, 0, "nothing was skipped");
+    replicas[0].hub.skip_to(0, 7);
+    browser.step(&mut replicas, 0, &key, usize::MAX);
+    assert_eq!(browser.resets, 1);
+    let id = browser.last_event_id.expect("the new one");
+    assert_eq!(replicas[0].hub.ids.read(&id), Ok(Position(vec![7, 0, 0])));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn a_viewer_that_moves_between_replicas_gets_the_filtered_log_in_order_and_each_tweet_once(
         log in proptest::collection::vec(proptest::collection::vec((0_usize..2, 0_u8..12), 0..25), PARTITIONS),
-        steps in proptest::collection::vec((0_u8..10, 0_usize..2, 0..PARTITIONS, 0_usize..200), 0..250),
+        steps in proptest::collection::vec((0_u8..12, 0_usize..2, 0..PARTITIONS, 0_usize..200), 0..250),
         filtered: bool,
         memory_bytes in prop_oneof![Just(500_usize), Just(1 << 20)],
     ) {
         let mut replicas = [Replica::new(&log, memory_bytes), Replica::new(&log, memory_bytes)];
-        let filter = if filtered { "c00,c11" } else { "" };
-        let key = ChannelKey { filter: Filter::parse(filter).expect("valid"), html: false };
+        let filter = if filtered { format!("{},{}", conference(0, 0), conference(1, 1)) } else { String::new() };
+        let key = ChannelKey { filter: Filter::parse(&filter).expect("valid"), html: false };
         let mut browser = Browser::default();
         let mut at = 0;
         for (action, replica, partition, room) in steps {
             match action {
                 0..=4 => replicas[replica].advance(partition),
                 5..=8 => browser.step(&mut replicas, at, &key, room),
-                _ => {
+                9 => {
                     browser.disconnect(&mut replicas);
                     at = replica;
+                }
+                10 => {
+                    browser.disconnect(&mut replicas);
+                    browser.go_back(room);
+                }
+                _ => {
+                    browser.disconnect(&mut replicas);
+                    replicas[replica] = Replica::new(&log, memory_bytes);
                 }
             }
         }

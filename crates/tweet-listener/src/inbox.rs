@@ -19,7 +19,14 @@ use crate::{audience::Newcomer, channels::ChannelId};
 #[derive(Debug)]
 pub enum Told<S> {
     /// A frame for all who are on a channel.
-    Frame(ChannelId, Bytes),
+    Frame {
+        /// The channel.
+        channel: ChannelId,
+        /// Its bytes.
+        frame: Bytes,
+        /// Whether it moves the id of who reads it.
+        has_id: bool,
+    },
     /// A viewer; it gets the frames that come behind it.
     Enter(Newcomer<S>),
     /// Send everybody away, spread over this time.

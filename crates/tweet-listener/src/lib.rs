@@ -1,7 +1,7 @@
 //! From the topics to every open page: the stream of Server-Sent Events, the newest posts, and the page itself.
 //!
 //! `run → routes → arrival → serving` is the way of a request, `feed → hub → serving` that of a record. The pure core
-//! (`position`, `filter`, `frame`, `ring`, `viewer`, `audience`, `wheel`, `channels`, `tweet_log`, `recent`, `tables`,
+//! (`position`, `filter`, `frame`, `ring`, `viewer`, `debts`, `audience`, `wheel`, `channels`, `tweet_log`, `recent`, `tables`,
 //! `snapshots`, `windows`, `minutes`) knows neither Kafka's client nor HTTP nor the clock.
 
 mod admission;
@@ -10,6 +10,7 @@ mod audience;
 mod channels;
 mod config;
 mod cors;
+mod debts;
 mod feed;
 mod filter;
 mod frame;
@@ -18,6 +19,7 @@ mod inbox;
 mod join;
 mod minutes;
 mod page;
+mod pages;
 mod position;
 mod recent;
 mod replay;

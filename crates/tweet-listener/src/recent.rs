@@ -1,8 +1,7 @@
 //! The newest tweets of each conference, for first pages and for the words beside a count.
 
 use std::{
-    cmp::Reverse,
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -13,13 +12,19 @@ use crate::{
     tweet_log::{Entry, LogBounds},
 };
 
+/// By the broker's clock; the rest of the key makes it one of its own.
+type Age = (i64, usize, i64);
+
+fn age(entry: &Entry) -> Age {
+    (entry.timestamp, entry.partition, entry.offset)
+}
+
 /// Bounded per conference and in all, oldest dropped first.
 #[derive(Debug)]
 pub struct Recent {
     of: HashMap<Conference, VecDeque<Arc<Entry>>>,
-    /// Every entry in the order of its coming, those included that their conference has dropped since.
-    order: VecDeque<(Conference, i64)>,
-    kept: usize,
+    /// All of them, so that the newest of all are found without a look at every conference.
+    all: BTreeMap<Age, Arc<Entry>>,
     per_conference: usize,
     in_all: usize,
 }
@@ -29,8 +34,7 @@ impl Recent {
     pub fn new(bounds: LogBounds) -> Self {
         Self {
             of: HashMap::new(),
-            order: VecDeque::new(),
-            kept: 0,
+            all: BTreeMap::new(),
             per_conference: bounds.recent_per_conference,
             in_all: bounds.recent_in_all,
         }
@@ -40,46 +44,37 @@ impl Recent {
     pub fn push(&mut self, entry: &Arc<Entry>) {
         let entries = self.of.entry(entry.conference.clone()).or_default();
         entries.push_back(Arc::clone(entry));
-        self.order.push_back((entry.conference.clone(), entry.offset));
-        self.kept += 1;
-        if entries.len() > self.per_conference {
-            entries.pop_front();
-            self.kept -= 1;
+        self.all.insert(age(entry), Arc::clone(entry));
+        if entries.len() > self.per_conference
+            && let Some(dropped) = entries.pop_front()
+        {
+            self.all.remove(&age(&dropped));
         }
-        while self.kept > self.in_all {
-            let Some((conference, offset)) = self.order.pop_front() else { break };
-            self.drop_oldest_of(&conference, offset);
-        }
-        // What conferences have dropped themselves is cleared from the order now and then, so that it stays bounded.
-        if self.order.len() > 2 * self.in_all + 1000 {
-            let of = &self.of;
-            self.order.retain(|(conference, offset)| {
-                of.get(conference).and_then(VecDeque::front).is_some_and(|oldest| oldest.offset <= *offset)
-            });
-        }
-    }
-
-    fn drop_oldest_of(&mut self, conference: &Conference, offset: i64) {
-        let Some(entries) = self.of.get_mut(conference) else { return };
-        if entries.front().is_some_and(|oldest| oldest.offset == offset) {
-            entries.pop_front();
-            self.kept -= 1;
+        while self.all.len() > self.in_all {
+            let Some((_, oldest)) = self.all.pop_first() else { break };
+            let Some(entries) = self.of.get_mut(&oldest.conference) else { continue };
+            // The first, unless the broker's clock was set back.
+            if let Some(at) = entries.iter().position(|entry| entry.offset == oldest.offset) {
+                entries.remove(at);
+            }
             if entries.is_empty() {
-                self.of.remove(conference);
+                self.of.remove(&oldest.conference);
             }
         }
     }
 
     /// The newest tweets that `filter` wants, newest first, by the broker's clock.
     pub fn newest(&self, filter: &Filter, limit: usize) -> Vec<Arc<Entry>> {
-        let of_each = |entries: &VecDeque<Arc<Entry>>| entries.iter().rev().take(limit).cloned().collect::<Vec<_>>();
-        let mut newest: Vec<Arc<Entry>> = match filter.conferences() {
-            [] => self.of.values().flat_map(of_each).collect(),
-            named => named.iter().filter_map(|conference| self.of.get(conference)).flat_map(of_each).collect(),
-        };
-        newest.sort_unstable_by_key(|entry| Reverse((entry.timestamp, entry.partition, entry.offset)));
-        newest.truncate(limit);
-        newest
+        if filter.conferences().is_empty() {
+            return self.all.values().rev().take(limit).cloned().collect();
+        }
+        let entries = filter.conferences().iter().filter_map(|conference| self.of.get(conference));
+        let mut entries: Vec<_> = entries.map(|entries| entries.iter().rev().peekable()).collect();
+        let newest_first = std::iter::from_fn(|| {
+            let newest = entries.iter_mut().filter_map(|entries| Some((age(entries.peek()?), entries)));
+            newest.max_by_key(|(age, _)| *age)?.1.next().cloned()
+        });
+        newest_first.take(limit).collect()
     }
 
     /// A tweet among the newest ones of its conference.
@@ -90,6 +85,8 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn entry(conference: &str, offset: i64) -> Arc<Entry> {
@@ -114,7 +111,7 @@ mod tests {
         }
         let all = recent.newest(&Filter::default(), 10);
         assert_eq!(ids(&all), ["4999", "4998", "4997", "0"]);
-        assert!(recent.order.len() <= 2 * 10 + 1001);
+        assert_eq!(recent.all.len(), 4);
         assert!(recent.find(&Conference::parse("quiet").expect("valid"), "0").is_some());
     }
 
@@ -126,5 +123,40 @@ mod tests {
         }
         assert_eq!(ids(&recent.newest(&Filter::default(), 10)), ["7", "6", "5", "4"]);
         assert_eq!(recent.of.len(), 4);
+    }
+
+    proptest! {
+        #[test]
+        fn the_newest_are_those_that_a_sort_of_all_gives(
+            posts in proptest::collection::vec((0_usize..6, 0_i64..3), 0..60),
+            limit in 0_usize..12,
+            filtered: bool,
+        ) {
+            let mut recent = recent(4, 15);
+            let mut kept: Vec<Arc<Entry>> = Vec::new();
+            let mut clock = 0;
+            for (offset, (which, later)) in (0..).zip(posts) {
+                clock += later;
+                let value = format!(r#"{{"tweetId":"{offset}","tagFilter":"c{which}"}}"#);
+                let entry = Arc::new(Entry::read(which % 3, offset, clock, value.as_bytes(), None).expect("a tweet"));
+                recent.push(&entry);
+                kept.push(entry);
+                let of_same = |other: &&Arc<Entry>| other.conference.as_str() == format!("c{which}");
+                if kept.iter().filter(of_same).count() > 4 {
+                    let at = kept.iter().position(|other| of_same(&other)).expect("counted");
+                    kept.remove(at);
+                }
+                if kept.len() > 15 {
+                    let oldest = kept.iter().min_by_key(|entry| age(entry)).map(|entry| entry.offset);
+                    kept.retain(|entry| Some(entry.offset) != oldest);
+                }
+            }
+            let filter = Filter::parse(if filtered { "c0,c2,c5,c9" } else { "" }).expect("valid");
+            let mut expected: Vec<_> = kept.iter().filter(|entry| filter.matches(&entry.conference)).cloned().collect();
+            expected.sort_by_key(|entry| std::cmp::Reverse(age(entry)));
+            expected.truncate(limit);
+            let newest = recent.newest(&filter, limit);
+            prop_assert_eq!(ids(&newest), ids(&expected));
+        }
     }
 }

@@ -1,22 +1,17 @@
 //! Reading old tweets from Kafka again, for viewers that were away longer than memory reaches.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use kafka_client::{KafkaConfig, KafkaError, Range, Watermarks, read_range};
-use tokio::sync::Semaphore;
+use kafka_client::{KafkaError, Range, Watermarks};
 
 use crate::{
     channels::ChannelKey,
     hub::Hub,
+    pages::{Found, Page, Pages, Place},
     position::Position,
-    tweet_log::{Entry, merge},
+    tweet_log::merge,
 };
-
-/// Records per partition that are read at one time: what one resume holds in memory.
-const PAGE: i64 = 500;
-/// How long the broker may take for one page.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why old tweets cannot be had.
 #[derive(Debug)]
@@ -27,21 +22,20 @@ pub enum ReplayError {
     Unavailable(KafkaError),
 }
 
-/// Reads pages of `tweets`, with a bounded number of consumers whatever the number of viewers.
+/// Old tweets for single viewers.
 pub struct Replay {
-    config: KafkaConfig,
-    topic: String,
+    hub: Arc<Hub>,
+    pages: Arc<Pages>,
     watermarks: Watermarks,
-    readers: Arc<Semaphore>,
 }
 
 impl Replay {
-    /// For `topic` (its full name), with at most `readers` at one time.
-    pub fn new(config: KafkaConfig, topic: String, watermarks: Watermarks, readers: usize) -> Self {
-        Self { config, topic, watermarks, readers: Arc::new(Semaphore::new(readers)) }
+    /// From `pages` of the log that `watermarks` asks about.
+    pub fn new(hub: Arc<Hub>, pages: Pages, watermarks: Watermarks) -> Self {
+        Self { hub, pages: Arc::new(pages), watermarks }
     }
 
-    /// Whether the broker has everything between `position` and its own end: asked once for all who wait.
+    /// Where the log begins and ends as the broker has it: asked once for all who wait.
     ///
     /// # Errors
     /// Where the broker cannot be asked.
@@ -51,63 +45,75 @@ impl Replay {
         Ok((position(|bounds| bounds.start), position(|bounds| bounds.end)))
     }
 
-    /// The frames of the next page after `position`, which is moved along; nothing at or after `until` is read.
+    /// The frames that follow `position` on the way to `until`, at most about `max_bytes`, and the position behind them.
     ///
     /// # Errors
     /// [`ReplayError`].
-    pub async fn page(
+    pub async fn step(
         &self,
-        hub: &Hub,
         key: &ChannelKey,
-        position: &mut Position,
+        mut position: Position,
         until: &Position,
-    ) -> Result<Bytes, ReplayError> {
-        let (start, _) = self.bounds().await.map_err(ReplayError::Unavailable)?;
-        let ranges: Vec<Range> = (0..)
-            .zip(position.0.iter().zip(&until.0))
+        max_bytes: usize,
+    ) -> Result<(Bytes, Position), ReplayError> {
+        let wanted: Vec<(Place, Range)> = position
+            .0
+            .iter()
+            .zip(&until.0)
+            .enumerate()
             .filter(|(_, (from, until))| from < until)
-            .map(|(partition, (from, until))| Range { partition, from: *from, to: (*until).min(from + PAGE) })
+            .map(|(partition, (from, until))| self.pages.place(partition, *from, *until))
             .collect();
-        let lost = |range: &Range| usize::try_from(range.partition).is_ok_and(|at| range.from < start.0[at]);
-        if ranges.iter().any(lost) {
-            return Err(ReplayError::Expired);
-        }
-        let reader = Arc::clone(&self.readers).acquire_owned().await.expect("the semaphore is never closed");
-        let (config, topic, wanted) = (self.config.clone(), self.topic.clone(), ranges.clone());
-        let records = tokio::task::spawn_blocking(move || {
-            let _reader = reader;
-            read_range(&config, &topic, &wanted, PATIENCE)
-        })
-        .await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
-        .map_err(ReplayError::Unavailable)?;
-
-        let mut partitions: Vec<Vec<Entry>> = ranges.iter().map(|_| Vec::new()).collect();
-        for record in records {
-            let (Some(at), Ok(partition)) = (
-                ranges.iter().position(|range| range.partition == record.partition),
-                usize::try_from(record.partition),
-            ) else {
-                continue;
-            };
-            let value = record.value.as_deref().unwrap_or_default();
-            // An unreadable record was counted and logged when the feed met it.
-            if let Ok(entry) = Entry::read(partition, record.offset, record.timestamp, value, record.trace)
-                && !hub.is_repeat(&entry)
-            {
-                partitions[at].push(entry);
+        let mut there: Vec<Option<Arc<Page>>> =
+            wanted.iter().map(|(place, range)| self.pages.there(*place, range)).collect();
+        while there.iter().any(Option::is_none) {
+            let (start, _) = self.bounds().await.map_err(ReplayError::Unavailable)?;
+            if !position.covers(&start) {
+                return Err(ReplayError::Expired);
+            }
+            // All are asked for before one is waited for.
+            let found: Vec<Found> =
+                wanted.iter().map(|(place, range)| self.pages.want(*place, range, start.0[place.partition])).collect();
+            for ((found, (_, range)), there) in found.into_iter().zip(&wanted).zip(&mut there) {
+                let page = match found {
+                    Found::There(page) => page,
+                    Found::Awaited(awaited) => awaited.page().await.map_err(ReplayError::Unavailable)?,
+                };
+                // One whose reading had begun before the log was as long as it is now is asked for again.
+                *there = page.has(range).then_some(page);
             }
         }
-        let mut frames = BytesMut::new();
-        merge(partitions.iter().map(|entries| entries.iter()).collect(), position, &key.filter, |entry, position| {
-            frames.extend_from_slice(&hub.tweet_frame(entry, position, key.html));
-            true
-        });
-        for range in &ranges {
-            if let Some(mine) = usize::try_from(range.partition).ok().and_then(|at| position.0.get_mut(at)) {
-                *mine = (*mine).max(range.to);
-            }
-        }
-        Ok(frames.freeze())
+        let pages: Vec<(usize, &Page)> = wanted
+            .iter()
+            .zip(&there)
+            .filter_map(|((place, _), page)| Some((place.partition, page.as_deref()?)))
+            .collect();
+        let frames = frames(&self.hub, key, &mut position, &pages, max_bytes);
+        Ok((frames, position))
     }
+}
+
+/// What `key` wants of pages, one of each partition, that hold what follows `position`, which is moved along.
+pub fn frames<S>(
+    hub: &Hub<S>,
+    key: &ChannelKey,
+    position: &mut Position,
+    pages: &[(usize, &Page)],
+    max_bytes: usize,
+) -> Bytes {
+    let entries = pages.iter().map(|(partition, page)| {
+        let begin = page.entries.partition_point(|entry| entry.offset < position.0[*partition]);
+        page.entries[begin..].iter()
+    });
+    let (entries, mut frames) = (entries.collect(), BytesMut::new());
+    let all = merge(entries, position, &key.filter, |entry, position| {
+        frames.extend_from_slice(&hub.tweet_frame(entry, position, key.html));
+        frames.len() < max_bytes
+    });
+    if all {
+        for (partition, page) in pages {
+            position.0[*partition] = position.0[*partition].max(page.to);
+        }
+    }
+    frames.freeze()
 }

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::{
-    admission::Admission,
-    arrival::{Stage, Wish, arrive},
+    admission::{Admission, refusal},
+    arrival::{Stage, Wish},
     channels::ChannelKey,
     cors::Cors,
     filter::Filter,
@@ -68,7 +68,8 @@ pub fn routes(config: &mut web::ServiceConfig, front: Front) {
     let tweets = web::resource("/tweets")
         .app_data(web::Data::new(front))
         .wrap(from_fn(move |request, next| of_tweets.clone().around(request, next)))
-        .route(web::get().to(tweets));
+        .route(web::get().to(tweets))
+        .route(web::head().to(tweets));
     config
         .service(updates)
         .service(tweets)
@@ -113,16 +114,13 @@ async fn updates(
                 Takeover::of(&request).ok_or_else(|| Problem::unavailable("this connection cannot stream"))?;
             // The head is made here; the socket, and with it all that follows, is the serving threads'. Lasts until the
             // connection closes: chunks would say nothing that the end of the last block does not.
-            let body = takeover.give_to(|taken| drop(actix_web::rt::spawn(arrive(stage, wish, seat, taken))));
+            let body = takeover.give_to(|taken| stage.receive(wish, seat, taken));
             let mut response = response.streaming(body);
             response.head_mut().no_chunking(true);
             response
         }
         (None, _) => response.body(farewell(fastrand::u64(1000..3000))),
-        (_, None) => {
-            metrics::counter!("tweet_listener_refused_viewers_total").increment(1);
-            response.body(farewell(fastrand::u64(5000..15_000)))
-        }
+        (_, None) => response.body(refusal()),
     })
 }
 

@@ -19,7 +19,7 @@ use service_shell::{Shutdown, takeover::OpenConnection};
 
 use crate::{
     admission::Seat,
-    audience::{Audience, Bounds, Newcomer, ViewerId},
+    audience::{Audience, Bounds, Newcomer, Pulse, ViewerId},
     config::StreamConfig,
     frame::{heartbeat, ping},
     hub::Hub,
@@ -48,6 +48,13 @@ impl Client {
     pub fn new(socket: OwnedFd, open: OpenConnection, seat: Seat) -> Self {
         Self { socket, _open: open, _seat: seat }
     }
+}
+
+/// Bounds what the kernel keeps for a viewer that does not read, and the time that it is kept.
+pub fn bound(socket: impl AsFd, config: &StreamConfig) {
+    let timeout = u32::try_from(config.write_timeout.as_millis()).unwrap_or(u32::MAX);
+    let _ = sockopt::set_socket_send_buffer_size(&socket, config.send_buffer_bytes);
+    let _ = sockopt::set_tcp_user_timeout(&socket, timeout);
 }
 
 /// The running threads; end when dropped.
@@ -97,6 +104,15 @@ impl Drop for Alarm {
     }
 }
 
+/// Everybody is sent away.
+struct Leaving {
+    wheel: Wheel<ViewerId>,
+    /// What they are spread over, in ticks.
+    time: f64,
+    /// Who has not taken everything by then goes without a word.
+    end: Tick,
+}
+
 struct Thread {
     hub: Arc<Hub>,
     number: usize,
@@ -105,13 +121,14 @@ struct Thread {
     began: Instant,
     tick: Duration,
     now: Tick,
-    /// Silence until a heartbeat, in ticks.
+    /// Time without an id until a heartbeat, in ticks.
     heartbeat: f64,
     /// The longest that a viewer may take nothing, in ticks.
     patience: Tick,
     beats: Wheel<ViewerId>,
-    /// Turns while everybody is sent away; with the time that is for it, in ticks.
-    leaving: Option<(Wheel<ViewerId>, f64)>,
+    leaving: Option<Leaving>,
+    /// Viewers that have just closed their sending half.
+    half_closed: Vec<ViewerId>,
     gone: Vec<(ViewerId, Gone)>,
     config: StreamConfig,
 }
@@ -137,6 +154,7 @@ impl Thread {
             patience: whole(ticks(config.write_timeout)),
             beats: Wheel::new(0, whole(heartbeat * 1.2).min(4096)),
             leaving: None,
+            half_closed: Vec::new(),
             gone: Vec::new(),
             config: config.clone(),
         })
@@ -155,7 +173,7 @@ impl Thread {
             }
             self.beats.turn(self.now, &mut due);
             // The position of a heartbeat must be that of all frames before it and of none behind.
-            let (told, position) = if due.is_empty() {
+            let (told, position) = if due.is_empty() && self.half_closed.is_empty() {
                 (self.hub.inbox(self.number).take(), None)
             } else {
                 let (told, position) = self.hub.collect(self.number);
@@ -163,7 +181,9 @@ impl Thread {
             };
             for told in told {
                 match told {
-                    Told::Frame(channel, frame) => self.audience.publish(channel, frame),
+                    Told::Frame { channel, frame, has_id } => {
+                        self.audience.publish(channel, frame, has_id.then_some(self.now));
+                    }
                     Told::Enter(newcomer) => self.enter(newcomer),
                     Told::Drain(time) => self.drain(time),
                     Told::Stop => return,
@@ -179,6 +199,13 @@ impl Thread {
                 let with_ping = [&beat[..], &ping()].concat().into();
                 for id in due.drain(..) {
                     self.beat(id, &beat, &with_ping);
+                }
+                // Who has closed one half may read on, and who has gone looks the same: it answers this by breaking the
+                // connection. To whom more is on its way already, that does the same.
+                for id in std::mem::take(&mut self.half_closed) {
+                    if let Err(why) = self.audience.send_between(id, &beat, self.now, &mut write) {
+                        self.gone.push((id, why));
+                    }
                 }
             }
             self.send_away();
@@ -201,20 +228,21 @@ impl Thread {
     fn take_event(&mut self, id: ViewerId, flags: epoll::EventFlags) {
         if id == BELL {
             self.hub.inbox(self.number).hear();
-        } else if flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR | epoll::EventFlags::RDHUP) {
-            // Also a client that has closed its half only: as proxies see it, it has gone.
+            return;
+        }
+        if flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR) {
             self.gone.push((id, Gone::Closed));
-        } else if let Err(why) = self.audience.resume(id, self.now, &mut write) {
+            return;
+        }
+        if flags.contains(epoll::EventFlags::RDHUP) && self.audience.half_close(id) {
+            self.half_closed.push(id);
+        }
+        if let Err(why) = self.audience.resume(id, self.now, &mut write) {
             self.gone.push((id, why));
         }
     }
 
     fn enter(&mut self, newcomer: Newcomer<Client>) {
-        // What the kernel keeps for a viewer that does not read is bounded too, and so is the time that it is kept.
-        let socket = &newcomer.socket.socket;
-        let timeout = u32::try_from(self.config.write_timeout.as_millis()).unwrap_or(u32::MAX);
-        let _ = sockopt::set_socket_send_buffer_size(socket, self.config.send_buffer_bytes);
-        let _ = sockopt::set_tcp_user_timeout(socket, timeout);
         let id = self.audience.enter(newcomer, self.now);
         let flags = epoll::EventFlags::RDHUP | epoll::EventFlags::OUT | epoll::EventFlags::ET;
         let Some(client) = self.audience.socket(id) else { return };
@@ -227,50 +255,61 @@ impl Thread {
             return;
         }
         self.beats.schedule(self.now + self.jittered(), id);
-        if let Some((wheel, time)) = &mut self.leaving {
+        if let Some(Leaving { wheel, time, .. }) = &mut self.leaving {
             wheel.schedule(self.now + whole(fastrand::f64() * *time), id);
         }
     }
 
-    /// Silence until a heartbeat: give or take 20 %, so that many viewers do not move in step.
+    /// Time without an id until a heartbeat: give or take 20 %, so that many viewers do not move in step.
     fn jittered(&self) -> Tick {
         whole(self.heartbeat * fastrand::f64().mul_add(0.4, 0.8)).max(1)
     }
 
     fn beat(&mut self, id: ViewerId, beat: &Bytes, with_ping: &Bytes) {
-        let Some((last, ping)) = self.audience.last(id) else { return };
-        let silent = self.now.saturating_sub(last);
-        if (silent as f64) < (self.heartbeat * 0.8).floor() {
-            // Not silent for as long as it was when this was set up.
-            self.beats.schedule((last + self.jittered()).max(self.now + 1), id);
+        let Some(Pulse { id_at, taken_at, blocked, ping }) = self.audience.pulse(id) else { return };
+        if blocked {
+            if self.now.saturating_sub(taken_at) >= self.patience {
+                self.gone.push((id, Gone::Stalled));
+            } else {
+                self.beats.schedule(self.now + self.jittered(), id);
+            }
+            return;
+        }
+        // By ids and not by bytes: tables have none, and however many of them come, the id must not grow old meanwhile.
+        if (self.now.saturating_sub(id_at) as f64) < (self.heartbeat * 0.8).floor() {
+            // It has got one since this was set up.
+            self.beats.schedule((id_at + self.jittered()).max(self.now + 1), id);
             return;
         }
         let bytes = if ping { with_ping } else { beat };
         match self.audience.send_between(id, bytes, self.now, &mut write) {
             Err(why) => self.gone.push((id, why)),
-            Ok(false) if silent >= self.patience => self.gone.push((id, Gone::Stalled)),
             Ok(_) => self.beats.schedule(self.now + self.jittered(), id),
         }
     }
 
     /// Spread, so that the replicas that stay are not stormed; a fifth of the time is for the last bytes.
     fn drain(&mut self, time: Duration) {
-        let time = time.mul_f64(0.8).div_duration_f64(self.tick);
+        let (time, end) =
+            (time.mul_f64(0.8).div_duration_f64(self.tick), time.mul_f64(0.9).div_duration_f64(self.tick));
         let mut wheel = Wheel::new(self.now, whole(time));
         for id in self.audience.ids() {
             wheel.schedule(self.now + whole(fastrand::f64() * time), id);
         }
-        self.leaving = Some((wheel, time));
+        self.leaving = Some(Leaving { wheel, time, end: self.now + whole(end) });
     }
 
     fn send_away(&mut self) {
-        let Some((wheel, _)) = &mut self.leaving else { return };
+        let Some(Leaving { wheel, end, .. }) = &mut self.leaving else { return };
         let mut due = Vec::new();
         wheel.turn(self.now, &mut due);
         for id in due {
-            // In the middle of a frame a farewell would be part of it.
             if self.audience.is_level(id) {
                 let _ = self.audience.send_between(id, &self.config.farewell(), self.now, &mut write);
+            } else if self.now < *end && self.audience.socket(id).is_some() {
+                // In the middle of a frame a farewell would be part of it: it may take the rest first.
+                wheel.schedule(self.now + 1, id);
+                continue;
             }
             self.gone.push((id, Gone::Dismissed));
         }

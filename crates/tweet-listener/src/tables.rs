@@ -19,12 +19,10 @@ use crate::{
 pub(crate) const TOP: usize = 10;
 /// Counts of one conference in one change event: with the tick it bounds a viewer's bandwidth, whatever the like rate.
 const COUNTS_PER_CHANGE: usize = 50;
+/// What a frame has beside its data, at most.
+const FRAME: usize = 32;
 /// `tweetLiked` events of one conference in one change.
 const LIKED_PER_CHANGE: usize = 5;
-/// Conferences in one change.
-pub(crate) const CONFERENCES_PER_CHANGE: usize = 200;
-/// The window whose top list is the unnamed `tweetLikesAnalytics`.
-const WINDOW: &str = "all";
 
 /// One event of a table, before it is a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +40,11 @@ impl TableEvent {
     }
 }
 
+/// What events take on the wire, in bytes, but for what HTML escapes add.
+pub(crate) fn weight(events: &[TableEvent]) -> usize {
+    events.iter().map(|event| event.json.len() + FRAME).sum()
+}
+
 #[derive(Debug, Default)]
 struct ConferenceTable {
     counts: HashMap<Box<str>, u32>,
@@ -57,8 +60,10 @@ struct ConferenceTable {
 }
 
 /// The present value of every table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tables {
+    /// The window whose top list is the unnamed `tweetLikesAnalytics`.
+    window: Box<str>,
     conferences: HashMap<Conference, ConferenceTable>,
     /// Conferences with changes, first changed first.
     changed: VecDeque<Conference>,
@@ -67,6 +72,16 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// Empty; the top list of `window` is the one for a plain `onmessage`.
+    pub fn new(window: &str) -> Self {
+        Self {
+            window: window.into(),
+            conferences: HashMap::new(),
+            changed: VecDeque::new(),
+            windows: Windows::default(),
+        }
+    }
+
     /// Takes a record of `tweet-like-counts`.
     pub fn set_count(&mut self, conference: Conference, count: LikeCount) {
         let table = self.conferences.entry(conference.clone()).or_default();
@@ -89,7 +104,7 @@ impl Tables {
     }
 
     /// Takes a record of `tweet-analytics`.
-    pub fn set_analytics(&mut self, conference: Conference, mut analytics: ConferenceAnalytics) {
+    pub fn set_analytics(&mut self, conference: Conference, analytics: ConferenceAnalytics) {
         let table = self.conferences.entry(conference.clone()).or_default();
         let totals = TweetAnalytics {
             event_type: "tweetAnalytics".into(),
@@ -102,7 +117,8 @@ impl Tables {
             per_minute: series(&analytics.per_minute, analytics.tweets_stream_time.max(analytics.likes_stream_time)),
             hashtags: analytics.hashtags.into_iter().take(TOP).collect(),
         };
-        let mut top = analytics.top.remove(WINDOW).map(|list| list.nrs).unwrap_or_default();
+        // A copy: it is among the windows all the same.
+        let mut top = analytics.top.get(&*self.window).map(|list| list.nrs.clone()).unwrap_or_default();
         top.truncate(TOP);
         table.totals_changed |= table.totals.as_ref() != Some(&totals);
         table.top_changed |= table.top != top;
@@ -142,26 +158,31 @@ impl Tables {
         }
     }
 
-    /// What has changed, newest values only, per conference; bounded, the rest comes with the next call.
-    pub fn take_changes(&mut self, log: &TweetLog) -> Vec<(Conference, Vec<TableEvent>)> {
-        let turns = self.changed.len().min(CONFERENCES_PER_CHANGE);
-        let mut changes = Vec::with_capacity(turns);
+    /// What has changed, newest values only, per conference; no further conference once there are `max_bytes`, the rest
+    /// comes with the next call.
+    pub fn take_changes(&mut self, log: &TweetLog, max_bytes: usize) -> Vec<(Conference, Vec<TableEvent>)> {
+        let (turns, mut bytes) = (self.changed.len(), 0);
+        let mut changes = Vec::new();
         for _ in 0..turns {
+            if bytes >= max_bytes {
+                break;
+            }
             let Some(conference) = self.changed.pop_front() else { break };
             let Some(table) = self.conferences.get_mut(&conference) else { continue };
-            let events = table.take_changes(&conference, log);
+            let events = table.take_changes(&conference, log, &self.window);
             table.queued = !table.changed_counts.is_empty();
             if table.queued {
                 self.changed.push_back(conference.clone());
             }
+            bytes += weight(&events);
             changes.push((conference, events));
         }
         changes
     }
 
     /// The same for windows.
-    pub fn take_changed_windows(&mut self) -> Vec<(Conference, Vec<TableEvent>)> {
-        self.windows.take_changes()
+    pub fn take_changed_windows(&mut self, max_bytes: usize) -> Vec<(Conference, Vec<TableEvent>)> {
+        self.windows.take_changes(max_bytes)
     }
 
     /// The present value of everything that belongs to `newest` or that `filter` names.
@@ -183,7 +204,7 @@ impl Tables {
             }
             events.extend(table.totals.as_ref().map(unnamed));
             if table.totals.is_some() {
-                events.push(table.top_event(conference));
+                events.push(table.top_event(conference, &self.window));
             }
             events.extend(self.windows.snapshot(conference));
         }
@@ -199,7 +220,7 @@ fn queue(changed: &mut VecDeque<Conference>, table: &mut ConferenceTable, confer
 }
 
 impl ConferenceTable {
-    fn take_changes(&mut self, conference: &Conference, log: &TweetLog) -> Vec<TableEvent> {
+    fn take_changes(&mut self, conference: &Conference, log: &TweetLog, window: &str) -> Vec<TableEvent> {
         let mut events = Vec::new();
         let batch = self.changed_counts.len().min(COUNTS_PER_CHANGE);
         let ids: Vec<Box<str>> = self.changed_counts.drain(..batch).collect();
@@ -217,7 +238,7 @@ impl ConferenceTable {
             events.extend(self.totals.as_ref().map(unnamed));
         }
         if std::mem::take(&mut self.top_changed) {
-            events.push(self.top_event(conference));
+            events.push(self.top_event(conference, window));
         }
         events
     }
@@ -246,11 +267,11 @@ impl ConferenceTable {
         )
     }
 
-    fn top_event(&self, conference: &Conference) -> TableEvent {
+    fn top_event(&self, conference: &Conference, window: &str) -> TableEvent {
         unnamed(&TweetLikesAnalytics {
             event_type: "tweetLikesAnalytics".into(),
             conference: conference.to_string(),
-            window: WINDOW.into(),
+            window: window.into(),
             nrs: self.top.clone(),
         })
     }
@@ -275,36 +296,124 @@ fn json(message: &impl serde::Serialize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use contracts::{Timestamp, TopList};
+    use proptest::prelude::*;
+
     use super::*;
     use crate::tweet_log::LogBounds;
 
-    /// One second of ten ticks with 10,000 changes, over few tweets and over many.
+    const MAX_BYTES: usize = 32 * 1024;
+    /// What one conference adds at most, with texts of 280 characters.
+    const OF_ONE: usize = COUNTS_PER_CHANGE * 120 + (LIKED_PER_CHANGE + TOP) * 500 + 4096;
+
+    fn log() -> TweetLog {
+        TweetLog::new(&[0], LogBounds { memory_bytes: 0, recent_per_conference: 5000, recent_in_all: 20_000 })
+    }
+
+    fn analytics(conference: &str, likes: u32) -> ConferenceAnalytics {
+        let entry = |n: u32| RankedTweet {
+            tweet_id: n.to_string(),
+            conference: conference.into(),
+            count: likes,
+            text: "x".repeat(280),
+            author: "ferris".into(),
+        };
+        let list = |end: i64| TopList {
+            start: Some(Timestamp::from_millis(0)),
+            end: Some(Timestamp::from_millis(end)),
+            r#final: false,
+            nrs: (0..30).map(entry).collect(),
+        };
+        ConferenceAnalytics {
+            conference: conference.into(),
+            like_count: likes,
+            top: [("all", 1), ("5m", 300_000), ("1h", 3_600_000)]
+                .map(|(size, end)| (size.to_owned(), list(end)))
+                .into(),
+            ..ConferenceAnalytics::default()
+        }
+    }
+
+    /// One second of ten ticks with 10,000 likes, each of which changes a count, a top list and windows with their texts.
     #[test]
-    fn what_a_viewer_gets_of_ten_thousand_likes_a_second_is_bounded() {
-        let log = TweetLog::new(&[0], LogBounds { memory_bytes: 0, recent_per_conference: 0, recent_in_all: 0 });
-        let conference = Conference::parse("rustconf").expect("a name");
-        for tweets in [1_u32, 20, 5_000] {
-            let mut tables = Tables::default();
-            let (mut events, mut bytes, mut like) = (0, 0, 0_u32);
+    fn what_a_viewer_of_everything_gets_of_ten_thousand_likes_a_second_is_bounded() {
+        for (conferences, tweets) in [(1, 1), (1, 20), (1, 5000), (300, 1), (1000, 10)] {
+            let (mut log, mut tables, mut like) = (log(), Tables::new("all"), 0_u32);
+            let names: Vec<Conference> =
+                (0..conferences).map(|n| Conference::parse(&format!("c{n}")).expect("a name")).collect();
+            for (offset, n) in (0..).zip(0..tweets.min(20)) {
+                let text = "x".repeat(280);
+                let value = format!(r#"{{"tweetId":"{n}","tagFilter":"c0","text":"{text}","author":"ferris"}}"#);
+                log.append(Entry::read(0, offset, offset, value.as_bytes(), None).expect("a tweet"));
+            }
+            let take = |changes: Vec<(Conference, Vec<TableEvent>)>, what: &str| {
+                let bytes: usize =
+                    changes.iter().flat_map(|(_, events)| events).map(|event| event.frame(false).len()).sum();
+                assert!(bytes <= MAX_BYTES + OF_ONE, "{bytes} bytes of {what}, {conferences} conferences");
+            };
             for _ in 0..10 {
                 for _ in 0..1000 {
-                    let tweet_id = (like % tweets).to_string();
-                    let count = LikeCount { tweet_id, conference: conference.to_string(), count: 1 + like / tweets };
-                    tables.set_count(conference.clone(), count);
+                    let name = &names[usize::try_from(like).expect("small") % names.len()];
+                    let (tweet_id, count) = ((like / conferences % tweets).to_string(), 1 + like);
+                    tables.set_count(name.clone(), LikeCount { tweet_id, conference: name.to_string(), count });
                     like += 1;
                 }
-                for (_, changes) in tables.take_changes(&log) {
-                    events += changes.len();
-                    bytes += changes.iter().map(|event| event.frame(false).len()).sum::<usize>();
+                for name in &names {
+                    tables.set_analytics(name.clone(), analytics(name.as_str(), like));
                 }
+                take(tables.take_changes(&log, MAX_BYTES), "changes");
             }
-            assert!(events <= 10 * (1 + LIKED_PER_CHANGE), "{events} events of {tweets} tweets");
-            assert!(bytes <= 10 * (COUNTS_PER_CHANGE + LIKED_PER_CHANGE) * 200, "{bytes} bytes of {tweets} tweets");
+            take(tables.take_changed_windows(MAX_BYTES), "windows");
             // And nothing is lost by it: what is left comes with the next ticks, the newest values only.
             while tables.has_changes() {
-                tables.take_changes(&log);
+                take(tables.take_changes(&log, MAX_BYTES), "changes");
             }
-            assert_eq!(tables.count(&conference, "0"), Some(1 + (like - 1) / tweets));
+            let last = &names[usize::try_from(like - 1).expect("small") % names.len()];
+            assert_eq!(tables.count(last, &((like - 1) / conferences % tweets).to_string()), Some(like));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn changes_come_to_the_newest_values_whatever_is_conflated(
+            steps in proptest::collection::vec((0_usize..4, 0_u32..120, 0_u32..5, 0_usize..6), 0..300),
+            max_bytes in prop_oneof![Just(1_usize), Just(2000), Just(1 << 20)],
+        ) {
+            let (log, mut tables) = (log(), Tables::new("all"));
+            let mut seen: HashMap<(String, String), u64> = HashMap::new();
+            let mut apply = |changes: Vec<(Conference, Vec<TableEvent>)>| {
+                for event in changes.iter().flat_map(|(_, events)| events) {
+                    let data: serde_json::Value = serde_json::from_slice(&event.json).expect("JSON");
+                    let conference = data["conference"].as_str().expect("a name");
+                    for count in data["counts"].as_array().into_iter().flatten() {
+                        let id = count["tweetId"].as_str().expect("an id");
+                        seen.insert((conference.into(), id.into()), count["count"].as_u64().expect("a number"));
+                    }
+                    if data["eventType"] == "tweetAnalytics" {
+                        seen.insert((conference.into(), "totals".into()), data["likeCount"].as_u64().expect("a number"));
+                    }
+                }
+            };
+            let mut newest: HashMap<(String, String), u64> = HashMap::new();
+            for (which, tweet, count, action) in steps {
+                let conference = Conference::parse(&format!("c{which}")).expect("a name");
+                match action {
+                    0 => apply(tables.take_changes(&log, max_bytes)),
+                    1 => {
+                        tables.set_analytics(conference.clone(), analytics(conference.as_str(), count));
+                        newest.insert((conference.to_string(), "totals".into()), count.into());
+                    }
+                    _ => {
+                        let tweet_id = tweet.to_string();
+                        newest.insert((conference.to_string(), tweet_id.clone()), count.into());
+                        tables.set_count(conference.clone(), LikeCount { tweet_id, conference: conference.to_string(), count });
+                    }
+                }
+            }
+            while tables.has_changes() {
+                apply(tables.take_changes(&log, max_bytes));
+            }
+            prop_assert_eq!(seen, newest);
         }
     }
 }

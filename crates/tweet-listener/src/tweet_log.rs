@@ -1,7 +1,8 @@
 //! The newest tweets in memory, and which of the retained ones are repeats.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -55,7 +56,8 @@ impl Entry {
         })
     }
 
-    fn weight(&self) -> usize {
+    /// What it takes in memory, in bytes.
+    pub fn weight(&self) -> usize {
         self.json.len() + 200
     }
 }
@@ -89,18 +91,24 @@ struct Partition {
     /// From here on, every tweet to be shown is in `entries`.
     memory_start: i64,
     entries: VecDeque<Arc<Entry>>,
+    /// The lowest retained offset of each (conference, tweetId), by the first 16 bytes of a hash: 40 bytes or so a tweet.
+    first_offsets: HashMap<u128, i64>,
+    /// Those from before here have been taken out of `first_offsets`.
+    pruned: i64,
 }
+
+/// Expired ones are looked for when at least so many may be there, and half of all.
+const PRUNED_AT_LEAST: usize = 1024;
 
 /// The log of tweets, as far as this replica has read it.
 #[derive(Debug)]
 pub struct TweetLog {
     partitions: Vec<Partition>,
     bounds: LogBounds,
-    /// The partition of each entry in memory, oldest first: which one to drop next.
-    order: VecDeque<usize>,
+    /// The oldest entry in memory of each partition that has one, by the broker's clock: which one to drop next. By the
+    /// order of reading it would be, after a start, those of the partitions that were read first.
+    oldest: BinaryHeap<Reverse<(i64, usize)>>,
     bytes: usize,
-    /// The lowest retained offset of each (conference, tweetId), by the first 16 bytes of a hash: 40 bytes or so a tweet.
-    first_offsets: HashMap<u128, i64>,
     recent: Recent,
 }
 
@@ -114,14 +122,19 @@ fn identity(conference: &Conference, tweet_id: &TweetId) -> u128 {
 impl TweetLog {
     /// A log whose partitions begin at these offsets.
     pub fn new(starts: &[i64], bounds: LogBounds) -> Self {
-        let partition =
-            |start: &i64| Partition { start: *start, next: *start, memory_start: *start, entries: VecDeque::new() };
+        let partition = |start: &i64| Partition {
+            start: *start,
+            next: *start,
+            memory_start: *start,
+            entries: VecDeque::new(),
+            first_offsets: HashMap::new(),
+            pruned: *start,
+        };
         Self {
             partitions: starts.iter().map(partition).collect(),
             bounds,
-            order: VecDeque::new(),
+            oldest: BinaryHeap::new(),
             bytes: 0,
-            first_offsets: HashMap::new(),
             recent: Recent::new(bounds),
         }
     }
@@ -143,18 +156,25 @@ impl TweetLog {
 
     /// Notes that retention has moved on: what stood before `start` is gone and makes nothing a repeat.
     pub fn expire(&mut self, partition: usize, start: i64) {
-        if let Some(partition) = self.partitions.get_mut(partition) {
-            partition.start = partition.start.max(start);
+        let Some(partition) = self.partitions.get_mut(partition) else { return };
+        partition.start = partition.start.max(start);
+        let expired = usize::try_from(partition.start - partition.pruned).unwrap_or(0);
+        if expired >= PRUNED_AT_LEAST.max(partition.first_offsets.len() / 2) {
+            let start = partition.start;
+            partition.first_offsets.retain(|_, first| *first >= start);
+            partition.first_offsets.shrink_to_fit();
+            partition.pruned = start;
         }
     }
 
-    /// Goes on at `next`: what lay between is not to be had any more.
-    pub fn skip_to(&mut self, partition: usize, next: i64) {
+    /// Goes on at `next`: what lay between is not to be had any more. Whether there was something between.
+    pub fn skip_to(&mut self, partition: usize, next: i64) -> bool {
         self.expire(partition, next);
-        if let Some(partition) = self.partitions.get_mut(partition) {
-            partition.next = partition.next.max(next);
-            partition.memory_start = partition.memory_start.max(next);
-        }
+        let Some(partition) = self.partitions.get_mut(partition) else { return false };
+        let skips = partition.next < next;
+        partition.next = partition.next.max(next);
+        partition.memory_start = partition.memory_start.max(next);
+        skips
     }
 
     /// Notes a record that is no tweet.
@@ -166,9 +186,9 @@ impl TweetLog {
     pub fn append(&mut self, entry: Entry) -> Appended {
         self.pass(entry.partition, entry.offset);
         let identity = identity(&entry.conference, &entry.tweet_id);
-        let start = self.partitions[entry.partition].start;
-        let first = self.first_offsets.entry(identity).or_insert(entry.offset);
-        if *first < start {
+        let partition = &mut self.partitions[entry.partition];
+        let first = partition.first_offsets.entry(identity).or_insert(entry.offset);
+        if *first < partition.start {
             *first = entry.offset;
         }
         if *first < entry.offset {
@@ -176,8 +196,11 @@ impl TweetLog {
         }
         let entry = Arc::new(entry);
         self.bytes += entry.weight();
-        self.order.push_back(entry.partition);
-        self.partitions[entry.partition].entries.push_back(Arc::clone(&entry));
+        let entries = &mut self.partitions[entry.partition].entries;
+        if entries.is_empty() {
+            self.oldest.push(Reverse((entry.timestamp, entry.partition)));
+        }
+        entries.push_back(Arc::clone(&entry));
         self.drop_oldest();
         self.recent.push(&entry);
         Appended::New(entry)
@@ -185,17 +208,22 @@ impl TweetLog {
 
     /// Whether a record that was read again is to be shown: it is not where the same tweet stands before it.
     pub fn is_repeat(&self, entry: &Entry) -> bool {
-        let first = self.first_offsets.get(&identity(&entry.conference, &entry.tweet_id));
-        first.is_some_and(|first| *first < entry.offset && *first >= self.partitions[entry.partition].start)
+        let partition = &self.partitions[entry.partition];
+        let first = partition.first_offsets.get(&identity(&entry.conference, &entry.tweet_id));
+        first.is_some_and(|first| *first < entry.offset && *first >= partition.start)
     }
 
     fn drop_oldest(&mut self) {
         while self.bytes > self.bounds.memory_bytes {
-            let Some(partition) = self.order.pop_front() else { return };
-            let partition = &mut self.partitions[partition];
+            let Some(Reverse((_, at))) = self.oldest.pop() else { return };
+            let partition = &mut self.partitions[at];
             if let Some(dropped) = partition.entries.pop_front() {
                 self.bytes -= dropped.weight();
-                partition.memory_start = dropped.offset + 1;
+                // Not back over what was skipped since.
+                partition.memory_start = partition.memory_start.max(dropped.offset + 1);
+            }
+            if let Some(next) = partition.entries.front() {
+                self.oldest.push(Reverse((next.timestamp, at)));
             }
         }
     }
@@ -286,12 +314,50 @@ mod tests {
     }
 
     #[test]
+    fn memory_reaches_equally_far_back_in_all_partitions_whatever_the_order_of_reading() {
+        let mut log = TweetLog::new(&[0, 0, 0], LogBounds { memory_bytes: 20_000, ..BOUNDS });
+        // As after a start: one partition wholly after the other. The last one is the longest.
+        for (partition, len) in [(0, 100), (1, 10), (2, 1000)] {
+            for offset in 0..len {
+                let value = format!(r#"{{"tweetId":"{partition}-{offset}","tagFilter":"c{partition}"}}"#);
+                let timestamp = 1_000_000 - (len - offset) * 1000;
+                log.append(Entry::read(partition, offset, timestamp, value.as_bytes(), None).expect("a tweet"));
+            }
+        }
+        let kept: Vec<i64> = log.partitions.iter().map(|partition| partition.next - partition.memory_start).collect();
+        assert_eq!(kept[1], 10, "{kept:?}");
+        assert!((kept[0] - kept[2]).abs() <= 1 && kept[0] >= 10, "{kept:?}");
+    }
+
+    #[test]
+    fn what_has_expired_is_forgotten_and_what_is_retained_is_not() {
+        let mut log = TweetLog::new(&[0], BOUNDS);
+        for offset in 0..20_000 {
+            assert!(is_new(&mut log, offset, &offset.to_string()));
+            log.expire(0, offset - 2000);
+            assert!(log.partitions[0].first_offsets.len() <= 2 * 2000 + 2 * PRUNED_AT_LEAST);
+        }
+        assert!(!is_new(&mut log, 20_000, "18500"));
+    }
+
+    #[test]
+    fn memory_never_begins_before_a_gap() {
+        let mut log = TweetLog::new(&[0], LogBounds { memory_bytes: 1000, ..BOUNDS });
+        assert!(is_new(&mut log, 0, "0") && is_new(&mut log, 1, "1"));
+        assert!(log.skip_to(0, 5) && !log.skip_to(0, 5));
+        for offset in 5..9 {
+            assert!(is_new(&mut log, offset, &offset.to_string()));
+            assert!(log.memory_start().0[0] >= 5, "{:?} at {offset}", log.memory_start());
+        }
+    }
+
+    #[test]
     fn memory_is_bounded_and_knows_where_it_begins() {
         let mut log = TweetLog::new(&[0, 0], LogBounds { memory_bytes: 1000, ..BOUNDS });
         for offset in 0..100 {
             assert!(is_new(&mut log, offset, &offset.to_string()));
         }
-        assert!(log.bytes <= 1000 && log.order.len() == log.partitions[0].entries.len());
+        assert!(log.bytes <= 1000 && log.oldest.len() == 1);
         let begin = log.memory_start().0[0];
         assert!((90..100).contains(&begin));
         let mut position = Position(vec![begin, 0]);

@@ -12,6 +12,7 @@ use crate::{
 
 /// A viewer, as small as can be: there are many.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a state of its own, and any of them go together")]
 pub struct Viewer<S> {
     /// Where it is sent to.
     pub socket: S,
@@ -23,10 +24,14 @@ pub struct Viewer<S> {
     pub at: u32,
     /// When it last took something.
     pub last: Tick,
+    /// When it last got an id of its own: at its start, or by a heartbeat.
+    pub beat: Tick,
     /// It does not take more at present.
     pub blocked: bool,
     /// Something is owed to it that is not in the ring.
     pub owed: bool,
+    /// It sends nothing any more; whether it still reads shows when it is sent something.
+    pub half_closed: bool,
     /// Whether heartbeats fire an event.
     pub ping: bool,
 }

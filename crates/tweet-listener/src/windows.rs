@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use contracts::{Conference, TopList, TweetWindow};
 
-use crate::tables::{CONFERENCES_PER_CHANGE, TOP, TableEvent, named};
+use crate::tables::{TOP, TableEvent, named, weight};
 
 /// `eventType` and name of the event.
 const EVENT: &str = "tweetWindow";
@@ -60,15 +60,18 @@ impl Windows {
         }
     }
 
-    /// The windows that have changed, per conference; bounded, the rest comes with the next call.
-    pub fn take_changes(&mut self) -> Vec<(Conference, Vec<TableEvent>)> {
-        let turns = self.changed.len().min(CONFERENCES_PER_CHANGE);
-        let mut changes = Vec::with_capacity(turns);
-        for conference in self.changed.drain(..turns) {
+    /// The windows that have changed, per conference; no further conference once there are `max_bytes`, the rest comes
+    /// with the next call.
+    pub fn take_changes(&mut self, max_bytes: usize) -> Vec<(Conference, Vec<TableEvent>)> {
+        let (mut changes, mut bytes) = (Vec::new(), 0);
+        while bytes < max_bytes
+            && let Some(conference) = self.changed.pop_front()
+        {
             let Some(windows) = self.conferences.get_mut(&conference) else { continue };
             let sizes = std::mem::take(&mut windows.changed);
             let changed = sizes.iter().filter_map(|size| windows.lists.get_key_value(size));
-            let events = changed.map(|(size, list)| event(&conference, size, list)).collect();
+            let events: Vec<TableEvent> = changed.map(|(size, list)| event(&conference, size, list)).collect();
+            bytes += weight(&events);
             changes.push((conference, events));
         }
         changes
@@ -125,7 +128,7 @@ mod tests {
     }
 
     fn changes(windows: &mut Windows) -> Vec<Value> {
-        windows.take_changes().iter().flat_map(|(_, events)| seen(events)).collect()
+        windows.take_changes(usize::MAX).iter().flat_map(|(_, events)| seen(events)).collect()
     }
 
     #[test]

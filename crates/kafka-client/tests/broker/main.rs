@@ -115,6 +115,52 @@ async fn a_range_is_read_again_exactly_and_an_empty_topic_is_caught_up_at_once()
 }
 
 #[tokio::test]
+async fn a_range_ends_where_it_ends_and_not_where_the_log_does_meanwhile() {
+    let prefix = prefix();
+    layout_of(&prefix).await;
+    let topic = Topic::Tweets.with_prefix(&prefix);
+    let bare = BareProducer::new(&config()).unwrap();
+    let write = |value: &str| {
+        bare.send(BareRecord { topic: &topic, partition: 0, key: b"k", value: value.as_bytes(), headers: &[] })
+            .unwrap();
+        bare.flush(WAIT).unwrap();
+    };
+    let read = |range: Range, patience: Duration| {
+        let topic = topic.clone();
+        tokio::task::spawn_blocking(move || read_range(&config(), &topic, &[range], patience))
+    };
+    write("0");
+    // As after a change of leaders: the records are there, but the leader does not give them out yet.
+    let range = Range { partition: 0, from: 0, to: 2 };
+    let short = read(range, Duration::from_secs(2)).await.unwrap();
+    assert!(short.is_err(), "half a range is no range: {short:?}");
+    let waiting = read(range, WAIT);
+    write("1");
+    let offsets: Vec<_> = waiting.await.unwrap().unwrap().iter().map(|record| record.offset).collect();
+    assert_eq!(offsets, [0, 1]);
+
+    // A marker at the end is never delivered, and is no reason to wait.
+    let producer = TransactionalProducer::new(&config(), &format!("{prefix}t")).unwrap();
+    tokio::task::spawn_blocking({
+        let topic = topic.clone();
+        move || {
+            producer.init(WAIT).unwrap();
+            producer.begin().unwrap();
+            producer
+                .send(OutRecord { topic: &topic, partition: 0, key: Some(b"k"), value: Some(b"2"), headers: &[] })
+                .unwrap();
+            producer.commit().unwrap();
+        }
+    })
+    .await
+    .unwrap();
+    for from in [2, 3] {
+        let read = read(Range { partition: 0, from, to: 4 }, WAIT).await.unwrap().unwrap();
+        assert_eq!(read.len(), usize::try_from(3 - from).unwrap(), "{read:?}");
+    }
+}
+
+#[tokio::test]
 async fn missing_topics_and_differing_partitions_are_named() {
     let stop = CancellationToken::new();
     let absent = prefix();

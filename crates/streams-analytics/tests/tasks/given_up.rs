@@ -52,7 +52,9 @@ fn go_back(wall: &Wall, offsets: &Offsets) {
 fn at_one_time(count: usize) -> Vec<Line> {
     let mut lines = lines(count);
     let told = lines[0].told;
-    lines.iter_mut().for_each(|line| line.told = told);
+    for line in &mut lines {
+        line.told = told;
+    }
     lines
 }
 

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod arriving;
 mod page;
+mod proxies;
 mod readers;
 mod resuming;
 mod streaming;

@@ -2,9 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use contracts::{ConferenceAnalytics, HashtagCount, MinuteCounts, RankedTweet, Record as _, Timestamp, TopList, Topic};
+use contracts::{
+    Conference, ConferenceAnalytics, HashtagCount, MinuteCounts, RankedTweet, Record as _, Timestamp, TopList, Topic,
+    partition_of,
+};
 
-use crate::wall::Wall;
+use crate::{
+    wall::{PARTITIONS, Wall, tweet},
+    wire::Wire,
+};
 
 #[actix_web::test]
 async fn the_first_block_has_retry_and_an_id_and_the_stream_is_not_to_be_buffered() {
@@ -12,11 +18,25 @@ async fn the_first_block_has_retry_and_an_id_and_the_stream_is_not_to_be_buffere
     let replica = wall.replica().await;
     let mut stream = replica.open("/updates").await;
     stream.until("retry", |stream| !stream.retries.is_empty()).await;
-    assert_eq!(stream.retries, [Duration::from_secs(3)]);
+    assert!((2400..=3600).contains(&stream.retries[0].as_millis()), "{:?}", stream.retries);
     assert!(stream.id().starts_with("1-"), "{}", stream.id());
     assert!(stream.header("content-type").unwrap().starts_with("text/event-stream"));
     assert_eq!(stream.header("cache-control"), Some("no-cache"));
     assert_eq!(stream.header("x-accel-buffering"), Some("no"));
+}
+
+#[actix_web::test]
+async fn viewers_of_a_replica_that_dies_without_a_word_do_not_return_in_one_moment() {
+    let wall = Wall::new().await;
+    let replica = wall.replica().await;
+    let mut retries = Vec::new();
+    for _ in 0..12 {
+        let mut stream = replica.open("/updates").await;
+        stream.until("retry", |stream| !stream.retries.is_empty()).await;
+        retries.push(stream.retries[0]);
+    }
+    let (first, last) = (retries.iter().min().unwrap(), retries.iter().max().unwrap());
+    assert!(last.saturating_sub(*first) > Duration::from_millis(200), "{retries:?}");
 }
 
 #[actix_web::test]
@@ -184,6 +204,26 @@ async fn heartbeats_move_the_id_of_a_filtered_stream_and_fire_nothing_unless_ask
 }
 
 #[actix_web::test]
+async fn a_conference_with_likes_but_no_posts_keeps_its_id_moving_and_its_pings_coming() {
+    let wall = Wall::new().await;
+    let replica = wall.replica_with(|config| config.stream.heartbeat = Duration::from_millis(300)).await;
+    let mut liked = replica.open("/updates?conference=liked&ping=true").await;
+    liked.until("its start", |stream| !stream.id().is_empty()).await;
+    let start = liked.id();
+    // Counts come far more often than heartbeats, and every one is bytes.
+    for count in 1..=30 {
+        wall.post("busy", &count.to_string());
+        wall.count("liked", "1", count);
+        let seen = |stream: &crate::wall::Stream| {
+            stream.named("tweetLikes").last().is_some_and(|event| event["counts"][0]["count"] == count)
+        };
+        liked.until("the count", seen).await;
+    }
+    let pings = liked.named("ping").len();
+    assert!(pings > 0 && liked.id() != start, "{pings} pings, from {start} to {}", liked.id());
+}
+
+#[actix_web::test]
 async fn an_unreadable_record_is_skipped_and_what_follows_is_shown() {
     let wall = Wall::new().await;
     let replica = wall.replica().await;
@@ -194,6 +234,10 @@ async fn an_unreadable_record_is_skipped_and_what_follows_is_shown() {
         wall.write(Topic::TweetLikeCounts, "rustconf", "rustconf/1", value);
         wall.write(Topic::TweetAnalytics, "rustconf", "rustconf", value);
     }
+    // In a partition that is not its conference's.
+    let of = |name: &str| partition_of(&Conference::parse(name).unwrap(), PARTITIONS);
+    let elsewhere = (0..100).map(|n| format!("c{n}")).find(|name| of(name) != of("rustconf")).unwrap();
+    wall.write(Topic::Tweets, &elsewhere, "rustconf", &tweet("rustconf", "misplaced").to_json());
     wall.post("rustconf", "1");
     stream.until_tweets(&["1"]).await;
     // The same for a replica that finds them at its start, and for a resume over them.
@@ -262,6 +306,54 @@ async fn over_a_limit_a_viewer_is_told_when_to_come_again() {
             break;
         }
         assert!(Instant::now() < deadline, "the place of a viewer that went is never free");
+    }
+}
+
+#[actix_web::test]
+async fn over_the_limit_of_filters_a_viewer_is_told_when_to_come_again_and_others_are_served() {
+    let wall = Wall::new().await;
+    let replica = wall.replica_with(|config| config.stream.max_filters = 1).await;
+    let mut first = replica.open("/updates?conference=a").await;
+    first.until("its start", |stream| !stream.retries.is_empty()).await;
+    let mut other = replica.open("/updates?conference=b").await;
+    other.until_end().await;
+    assert!(other.retries.last().unwrap() >= &Duration::from_secs(5), "{:?}", other.retries);
+    let mut same = replica.open("/updates?conference=a").await;
+    wall.post("a", "1");
+    same.until_tweets(&["1"]).await;
+}
+
+#[actix_web::test]
+async fn each_address_has_its_limit_and_behind_a_trusted_proxy_it_is_the_client_s() {
+    let wall = Wall::new().await;
+    let limited = wall.replica_with(|config| config.stream.max_viewers_per_address = 1).await;
+    let trusting = wall
+        .replica_with(|config| {
+            config.stream.max_viewers_per_address = 1;
+            config.stream.trusted_proxies = vec!["127.0.0.0/8".into()];
+        })
+        .await;
+    let is_served = async |replica: &crate::wall::Replica, forwarded: &str| {
+        let mut wire = Wire::to(replica.address);
+        wire.send(&format!("GET /updates HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {forwarded}\r\n\r\n"));
+        wire.until("an answer", |text| text.contains("retry: ") && text.ends_with("\n\n")).await;
+        let served = wire.text().contains("\nid: ");
+        (wire, served)
+    };
+    let (_one, first) = is_served(&limited, "192.0.2.1").await;
+    let (_two, second) = is_served(&limited, "192.0.2.2").await;
+    assert!(first && !second, "a stranger cannot choose its address");
+    let mut open = Vec::new();
+    for (forwarded, expected) in [
+        ("192.0.2.1", true),
+        ("192.0.2.2:4711", true),
+        ("\u{e9}, 192.0.2.2", false),
+        ("198.51.100.9, 192.0.2.1", false),
+        ("192.0.2.3", true),
+    ] {
+        let (wire, served) = is_served(&trusting, forwarded).await;
+        assert_eq!(served, expected, "{forwarded}");
+        open.push(wire);
     }
 }
 

@@ -61,6 +61,16 @@ impl Wall {
         self.writer.flush(WAIT).unwrap();
     }
 
+    /// Writes a value with the trace of the request that brought it.
+    pub fn write_traced(&self, topic: Topic, conference: &str, value: &[u8], trace: &str) {
+        let topic = topic.with_prefix(&self.prefix);
+        let partition = partition_of(&Conference::parse(conference).unwrap(), PARTITIONS);
+        let headers = [("traceparent", trace.to_owned())];
+        let key = conference.as_bytes();
+        self.writer.send(BareRecord { topic: &topic, partition, key, value, headers: &headers }).unwrap();
+        self.writer.flush(WAIT).unwrap();
+    }
+
     fn hand_over(&self, topic: Topic, conference: &str, key: &str, value: &[u8]) {
         let topic = topic.with_prefix(&self.prefix);
         let partition = partition_of(&Conference::parse(conference).unwrap(), PARTITIONS);
@@ -100,7 +110,7 @@ impl Wall {
     }
 }
 
-fn tweet(conference: &str, id: &str) -> Tweet {
+pub fn tweet(conference: &str, id: &str) -> Tweet {
     Tweet {
         tweet_id: id.into(),
         tag_filter: conference.into(),

@@ -11,29 +11,36 @@ use crate::wall::{Replica, Wall};
 const WAIT: Duration = Duration::from_secs(20);
 
 /// A plain connection, read by blocking calls on threads of their own.
-struct Wire {
-    socket: TcpStream,
+pub struct Wire {
+    pub socket: TcpStream,
     received: Vec<u8>,
     open: bool,
 }
 
 impl Wire {
-    fn to(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).unwrap();
+    pub fn to(address: SocketAddr) -> Self {
+        Self::of(TcpStream::connect(address).unwrap())
+    }
+
+    pub fn of(socket: TcpStream) -> Self {
         socket.set_nonblocking(true).unwrap();
         Self { socket, received: Vec::new(), open: true }
     }
 
-    fn send(&mut self, bytes: &str) {
-        self.socket.write_all(bytes.as_bytes()).unwrap();
+    pub fn send(&mut self, text: &str) {
+        self.send_bytes(text.as_bytes());
     }
 
-    fn text(&self) -> String {
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).unwrap();
+    }
+
+    pub fn text(&self) -> String {
         String::from_utf8(self.received.clone()).unwrap()
     }
 
     /// Reads until `done`.
-    async fn until(&mut self, what: &str, done: impl Fn(&str) -> bool) {
+    pub async fn until(&mut self, what: &str, done: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + WAIT;
         while !done(&self.text()) {
             self.read().await;
@@ -41,7 +48,7 @@ impl Wire {
         }
     }
 
-    async fn until_end(&mut self) {
+    pub async fn until_end(&mut self) {
         let deadline = Instant::now() + WAIT;
         while self.open {
             self.read().await;
@@ -67,12 +74,12 @@ fn last_answer(text: &str) -> (String, &str) {
     (head.to_lowercase(), body)
 }
 
-fn get(target: &str) -> String {
+pub fn get(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
 /// Waits until there is a place for one more viewer, who then goes.
-async fn until_a_place_is_free(replica: &Replica) {
+pub async fn until_a_place_is_free(replica: &Replica) {
     let deadline = Instant::now() + WAIT;
     loop {
         let mut wire = Wire::to(replica.address);
@@ -124,7 +131,7 @@ async fn a_connection_that_has_brought_other_answers_can_bring_the_stream_also_b
     let mut in_line = Wire::to(replica.address);
     in_line.send(&[get("/tweets"), get("/no/such/path"), get("/updates")].concat());
     for wire in [&mut kept, &mut in_line] {
-        wire.until("a first block", |text| text.contains("retry: 3000\nid: 1-")).await;
+        wire.until("a first block", |text| text.contains("retry: ") && text.contains("\nid: 1-")).await;
     }
     wall.post("rustconf", "1");
     for wire in [&mut kept, &mut in_line] {
@@ -175,6 +182,8 @@ async fn head_options_and_other_origins_are_answered_as_browsers_need_it() {
     assert!(ask("HEAD", "/updates?ping=maybe", "https://a.example").await.contains(" 400 "));
     let mut only = replica.open("/updates").await;
     only.until("a place, which HEAD does not take", |stream| !stream.id().is_empty()).await;
+    let tweets = ask("HEAD", "/tweets", "https://a.example").await;
+    assert!(tweets.contains(" 200 ") && tweets.contains("application/json"), "{tweets}");
     for (method, target) in
         [("GET", "/updates"), ("GET", "/tweets"), ("GET", "/updates?ping=maybe"), ("HEAD", "/updates")]
     {
@@ -191,26 +200,63 @@ async fn head_options_and_other_origins_are_answered_as_browsers_need_it() {
 }
 
 #[actix_web::test]
-async fn a_client_that_closes_also_one_half_only_gives_its_place_back() {
+async fn a_client_that_closes_gives_its_place_back_and_one_that_closes_its_half_is_served() {
     let wall = Wall::new().await;
-    let replica = wall.replica_with(|config| config.stream.max_viewers = 2).await;
-    let mut half = Wire::to(replica.address);
-    let mut gone = Wire::to(replica.address);
+    let replica = wall.replica_with(|config| config.stream.max_viewers = 3).await;
+    let (mut half, mut at_once, mut gone) =
+        (Wire::to(replica.address), Wire::to(replica.address), Wire::to(replica.address));
+    // As `nc -N` does it: the request and the end of what is sent come together.
+    at_once.send(&get("/updates"));
+    at_once.socket.shutdown(Shutdown::Write).unwrap();
     for wire in [&mut half, &mut gone] {
         wire.send(&get("/updates"));
+    }
+    for wire in [&mut half, &mut at_once, &mut gone] {
         wire.until("a first block", |text| text.contains("\nid: ")).await;
     }
     half.socket.shutdown(Shutdown::Write).unwrap();
-    half.until_end().await;
-    until_a_place_is_free(&replica).await;
-    let mut third = replica.open("/updates").await;
-    third.until("a start", |stream| !stream.id().is_empty()).await;
     let mut over = Wire::to(replica.address);
     over.send(&get("/updates"));
     over.until_end().await;
     assert!(over.text().contains("\r\n\r\nretry: "), "over the limit: when to come again, and the end");
+    // Found out by what it is sent at once, not at the next heartbeat.
     drop(gone);
+    let began = Instant::now();
     until_a_place_is_free(&replica).await;
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    wall.post("rustconf", "1");
+    for wire in [&mut half, &mut at_once] {
+        wire.until("the tweet", |text| text.contains("tweetEvent")).await;
+    }
+}
+
+#[actix_web::test]
+async fn comments_resets_pings_and_tables_are_blocks_as_the_standard_has_them() {
+    let wall = Wall::new().await;
+    let replica = wall.replica_with(|config| config.stream.heartbeat = Duration::from_millis(200)).await;
+    let mut wire = Wire::to(replica.address);
+    wire.send(&get("/updates?ping=true&lastEventId=garbage"));
+    wire.until("a ping", |text| text.contains("event: ping") && text.ends_with("\n\n")).await;
+    wall.count("rustconf", "1", 2);
+    wire.until("the like", |text| text.contains("event: tweetLiked\n") && text.ends_with("\n\n")).await;
+    let value = br#"{"eventType":"tweetEvent","tweetId":"1","tagFilter":"rustconf","text":"a\nb"}"#;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    wall.write_traced(contracts::Topic::Tweets, "rustconf", value, trace);
+    wire.until("the tweet", |text| text.contains("tweetEvent") && text.ends_with("\n\n")).await;
+    let text = wire.text();
+    let (_, body) = last_answer(&text);
+    let blocks: Vec<Vec<&str>> = body.split_terminator("\n\n").map(|block| block.lines().collect()).collect();
+    let with = |part: &str| {
+        let found = blocks.iter().find(|block| block.iter().any(|line| line.contains(part)));
+        found.unwrap_or_else(|| panic!("{part} in {body}"))
+    };
+    assert!(matches!(with("\"reason\":\"malformed\"")[..], ["event: reset", id, data]
+        if id.starts_with("id: 1-") && data.starts_with("data: {\"eventType\":\"reset\"")));
+    assert_eq!(with("ping")[..], ["event: ping", "data: {\"eventType\":\"ping\"}"]);
+    assert!(matches!(with("tweetLikes\"")[..], ["event: tweetLikes", data] if data.starts_with("data: {")));
+    assert!(matches!(with("tweetEvent")[..], [comment, id, data]
+        if comment.starts_with(": traceparent=00-4bf92f3577b34da6a3ce929d0e0e4736-") && id.starts_with("id: 1-")
+            && data.contains("a\\nb")));
 }
 
 #[actix_web::test]
