@@ -17,6 +17,7 @@ mod frame;
 mod hub;
 mod inbox;
 mod join;
+mod metrics_help;
 mod minutes;
 mod page;
 mod pages;
@@ -78,6 +79,9 @@ impl TweetListener {
     /// # Errors
     /// Where the configuration is not taken.
     pub fn start(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Self> {
+        // First, because descriptions go to the recorder that is there.
+        service_shell::install_metrics();
+        metrics_help::describe();
         let topics = [Topic::Tweets, Topic::TweetLikeCounts, Topic::TweetAnalytics];
         let watch = ClusterWatch::start(&config.kafka, &config.topics.prefix, &topics, shutdown.clients())?;
         let (stage, front_stage) = watch::channel(None);

@@ -93,6 +93,8 @@ pub fn routes(config: &mut web::ServiceConfig, front: Front) {
     responses(
         (status = 200, description = "Server-Sent Events", content_type = "text/event-stream"),
         (status = 400, description = "A parameter cannot be read", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 408, description = "A body, which nobody needs, did not arrive in time", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "Such a body is too large", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 async fn updates(

@@ -28,10 +28,30 @@ async fn start_of(replica: &Replica) -> String {
     stream.id()
 }
 
+async fn metrics(replica: &Replica) -> String {
+    reqwest::get(format!("http://{}/metrics", replica.address)).await.unwrap().text().await.unwrap()
+}
+
 async fn pages_read(replica: &Replica) -> u64 {
-    let metrics = reqwest::get(format!("http://{}/metrics", replica.address)).await.unwrap().text().await.unwrap();
+    let metrics = metrics(replica).await;
     let line = metrics.lines().find_map(|line| line.strip_prefix("tweet_listener_pages_read_total "));
     line.map_or(0, |count| count.parse().unwrap())
+}
+
+#[actix_web::test]
+async fn every_metric_has_its_help_and_the_name_of_its_service() {
+    let wall = Wall::new().await;
+    let replica = wall.replica().await;
+    wall.post("rustconf", "1");
+    let mut stream = replica.open("/updates?lastEventId=nonsense").await;
+    stream.until("the reset", |stream| !stream.named("reset").is_empty()).await;
+    let text = metrics(&replica).await;
+    let names: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    assert!(names.contains(&"tweet_listener_viewers") && names.contains(&"tweet_listener_resets_total"), "{names:?}");
+    for name in names {
+        assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help:\n{text}");
+        assert!(["tweet_listener_", "http_"].iter().any(|part| name.starts_with(part)), "{name} is of no service");
+    }
 }
 
 #[actix_web::test]
