@@ -1,6 +1,9 @@
 //! The broker of `scripts/kafka` that may be treated badly.
 
-use std::process::{Command, Output};
+use std::{
+    process::{Command, Output},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 /// How often it is waited for, a minute each.
 const STARTS: usize = 5;
@@ -14,25 +17,10 @@ impl Broker {
         std::env::var("PROOF_KAFKA").ok().filter(|name| !name.is_empty()).map(Self)
     }
 
-    /// SIGKILL.
-    pub(crate) fn kill(&self) {
-        self.call("kill");
-    }
-
-    /// Starts it; returns when it answers. After a crash it reads the logs of all rounds, which may take it long.
-    pub(crate) fn up(&self) {
-        let again = (0..STARTS).find(|_| self.output("up").status.success());
-        assert!(again.is_some(), "the broker does not come back; see scripts/kafka logs --name {}", self.0);
-    }
-
-    /// SIGSTOP.
-    pub(crate) fn pause(&self) {
-        self.call("pause");
-    }
-
-    /// SIGCONT.
-    pub(crate) fn resume(&self) {
-        self.call("resume");
+    /// The right to treat it badly, for one fight at a time: others wait for it.
+    pub(crate) fn alone(&self) -> Alone<'_> {
+        static TURN: Mutex<()> = Mutex::new(());
+        Alone { broker: self, _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
     fn call(&self, action: &str) {
@@ -43,5 +31,34 @@ impl Broker {
     fn output(&self, action: &str) -> Output {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/kafka");
         Command::new(script).args([action, "--name", &self.0]).output().unwrap()
+    }
+}
+
+/// See [`Broker::alone`].
+pub(crate) struct Alone<'a> {
+    broker: &'a Broker,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Alone<'_> {
+    /// SIGKILL.
+    pub(crate) fn kill(&self) {
+        self.broker.call("kill");
+    }
+
+    /// Starts it; returns when it answers. After a crash it reads the logs of all rounds, which may take it long.
+    pub(crate) fn up(&self) {
+        let again = (0..STARTS).find(|_| self.broker.output("up").status.success());
+        assert!(again.is_some(), "the broker does not come back; see scripts/kafka logs --name {}", self.broker.0);
+    }
+
+    /// SIGSTOP.
+    pub(crate) fn pause(&self) {
+        self.broker.call("pause");
+    }
+
+    /// SIGCONT.
+    pub(crate) fn resume(&self) {
+        self.broker.call("resume");
     }
 }

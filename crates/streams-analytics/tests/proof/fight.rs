@@ -80,6 +80,7 @@ impl Fight {
                 self.step(at)?;
             }
             if let Some((broker, _)) = broker_dies.take_if(|(_, at)| Instant::now() >= *at) {
+                let broker = broker.alone();
                 broker.kill();
                 broker.up();
                 self.tally.note("broker killed", 1);

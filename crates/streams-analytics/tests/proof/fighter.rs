@@ -143,6 +143,7 @@ impl Fighter {
         match (&self.plan, broker) {
             (Plan::Supersede(_), _) => self.frozen = Some(Frozen::Superseded),
             (Plan::Interrupt((name, _)), Some(broker)) => {
+                let broker = broker.alone();
                 broker.kill();
                 // Sometimes it goes on while there is no broker.
                 let early = random.below(2) == 0;
@@ -158,6 +159,7 @@ impl Fighter {
                 self.done = true;
             }
             (Plan::Stall(_), Some(broker)) => {
+                let broker = broker.alone();
                 broker.pause();
                 service.thaw();
                 std::thread::sleep(SILENCE);

@@ -36,7 +36,13 @@ mod truth;
 #[allow(dead_code, reason = "shared with tests/tasks, which uses more of it")]
 mod wall;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use crate::{broker::Broker, fight::Fight, tally::Tally};
 
@@ -45,6 +51,9 @@ const BINARY: &str = env!("CARGO_BIN_EXE_streams-analytics-in-proof");
 
 /// Entries of a list on the topic, with the default configuration.
 const LISTED: usize = 30;
+
+/// Fights of the long form at the same time, on one broker: what one does to it happens to all.
+const AT_ONCE: usize = 4;
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
@@ -60,17 +69,37 @@ fn whatever_is_killed_frozen_or_aborted_the_results_are_those_of_the_oracle() {
     // How much fits into a time is the machine's to say.
     let at_most = until + Duration::from_secs(2 * seconds);
     let missing = |tally: &Tally| if long { tally.missing(Broker::of_proof().is_some()) } else { Vec::new() };
-    let mut tally = Tally::default();
-    let mut round = 0;
-    while round < 2 || Instant::now() < until || (!missing(&tally).is_empty() && Instant::now() < at_most) {
-        println!("round {round}, seed {seed}");
-        let mut fight = Fight::new(seed, round, &[]);
-        let outcome = fight.go_on_for(time).and_then(|()| fight.balance(&mut tally));
-        outcome.unwrap_or_else(|wrong| panic!("round {round}, seed {seed}: {wrong}"));
-        round += 1;
-        // A long fight that fails later has told what it met.
-        println!("{tally}");
+    let (tally, rounds) = (Mutex::new(Tally::default()), AtomicU64::new(0));
+    let wrong = Mutex::new(None);
+    let fight = || {
+        let goes_on = || Instant::now() < at_most && !missing(&tally.lock().unwrap()).is_empty();
+        while wrong.lock().unwrap().is_none()
+            && (rounds.load(Ordering::Relaxed) < 2 || Instant::now() < until || goes_on())
+        {
+            let round = rounds.fetch_add(1, Ordering::Relaxed);
+            println!("round {round}, seed {seed}");
+            let mut met = Tally::default();
+            let mut fight = Fight::new(seed, round, &[]);
+            if let Err(found) = fight.go_on_for(time).and_then(|()| fight.balance(&mut met)) {
+                *wrong.lock().unwrap() = Some(format!("round {round}, seed {seed}: {found}"));
+                return;
+            }
+            let mut tally = tally.lock().unwrap();
+            tally.add(&met);
+            // A long fight that fails later has told what it met.
+            println!("{tally}");
+        }
+    };
+    // Most of a fight is waiting, for sessions and transactions to end.
+    std::thread::scope(|scope| {
+        for _ in 0..if long { AT_ONCE } else { 1 } {
+            scope.spawn(fight);
+        }
+    });
+    if let Some(wrong) = wrong.into_inner().unwrap() {
+        panic!("{wrong}");
     }
+    let tally = tally.into_inner().unwrap();
     let never = missing(&tally);
     assert!(never.is_empty(), "never met: {}; a longer time or another seed is needed", never.join(", "));
 }
