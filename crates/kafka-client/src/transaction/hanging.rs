@@ -12,14 +12,12 @@ use rdkafka::producer::Producer as _;
 use super::{CommittedOffset, GroupOptions, OutRecord, TransactionError, TransactionalProducer, producer::nobody};
 use crate::KafkaConfig;
 
-/// Where a producer writes: every partition of some topics, and the offsets of a group.
+/// What is to be ended.
 #[derive(Debug, Clone)]
-pub struct Outputs<'a> {
-    /// Full names.
-    pub topics: Vec<&'a str>,
-    /// Each topic has as many.
-    pub partitions: i32,
-    /// Whose offsets are committed.
+pub struct Open<'a> {
+    /// Partitions of outputs that hold a transaction open, by the topic's full name.
+    pub partitions: Vec<(&'a str, i32)>,
+    /// Whose offsets may wait for one.
     pub group: &'a GroupOptions,
     /// A topic that the group does not read, and an offset to commit for its first partition.
     pub unread: (&'a str, i64),
@@ -42,8 +40,8 @@ impl TransactionalProducer {
         self.inner.context().troubled.store(false, Ordering::Release);
     }
 
-    /// Ends whatever the outputs hold open of this producer's earlier transactions, by one that spans them all: a marker
-    /// ends a producer's transaction, whichever it was. `commits` is asked when the group's coordinator is known to
+    /// Ends whatever is held open of this producer's earlier transactions, by one that spans it all: a marker ends a
+    /// producer's transaction, whichever it was. `commits` is asked when the group's coordinator is known to
     /// answer, and tells how that ends.
     ///
     /// Where the group's offsets wait for a transaction, it must be aborted: some of its records may be aborted already,
@@ -56,12 +54,12 @@ impl TransactionalProducer {
     pub fn end_hanging(
         &self,
         config: &KafkaConfig,
-        outputs: &Outputs<'_>,
+        open: &Open<'_>,
         commits: impl FnOnce() -> bool,
     ) -> Result<(), TransactionError> {
         self.inner.context().troubled.store(false, Ordering::Release);
         self.begin()?;
-        match self.touch(config, outputs) {
+        match self.touch(config, open) {
             Ok(()) if commits() => self.commit()?,
             Ok(()) => self.abort()?,
             Err(error) => {
@@ -73,18 +71,16 @@ impl TransactionalProducer {
         Ok(())
     }
 
-    /// Makes the transaction span all outputs, with records that mean nothing to anybody.
-    fn touch(&self, config: &KafkaConfig, outputs: &Outputs<'_>) -> Result<(), TransactionError> {
-        for topic in &outputs.topics {
-            for partition in 0..outputs.partitions {
-                self.send(OutRecord { topic, partition, key: Some(NOBODYS), value: None, headers: &[] })?;
-            }
+    /// Makes the transaction span what is open, with records that mean nothing to anybody.
+    fn touch(&self, config: &KafkaConfig, open: &Open<'_>) -> Result<(), TransactionError> {
+        for &(topic, partition) in &open.partitions {
+            self.send(OutRecord { topic, partition, key: Some(NOBODYS), value: None, headers: &[] })?;
         }
         self.delivered()?;
         // There is no other way to make it span the group's offsets than to commit one: of a topic that the group does
         // not read.
-        let (topic, offset) = outputs.unread;
+        let (topic, offset) = open.unread;
         let offset = CommittedOffset { offset, metadata: String::new() };
-        self.send_offsets_of(&nobody(config, &outputs.group.group)?, &[topic.to_owned()], &[(0, vec![offset])])
+        self.send_offsets_of(&nobody(config, &open.group.group)?, &[topic.to_owned()], &[(0, vec![offset])])
     }
 }

@@ -14,7 +14,7 @@ mod reports;
 
 pub use cutter::LogCutter;
 pub use group::{Assignment, CommittedOffset, Group, GroupOptions, InputRecord, Polled};
-pub use hanging::Outputs;
+pub use hanging::Open;
 pub use membership::Change;
 pub use observer::GroupObserver;
 pub use partition::{PartitionEvent, PartitionReader, PartitionRecord, RawEnds};

@@ -12,7 +12,7 @@ use std::{
 
 use kafka_client::{
     KafkaError,
-    transaction::{Group, Outputs, TransactionError, TransactionalProducer},
+    transaction::{Group, Open, TransactionError, TransactionalProducer},
 };
 
 use super::{Stop, runner::Runner};
@@ -91,9 +91,9 @@ impl Runner {
         let Some(producer) = &self.producer else { return Ok(()) };
         pass(Failpoint::Settling);
         // Transactional calls wait for the broker, so they begin when it is there.
-        let outcome = match self.is_anything_open() {
-            Ok(true) => self.end_open(producer),
-            Ok(false) => {
+        let outcome = match self.open() {
+            Ok(Some(open)) => self.end_open(producer, open),
+            Ok(None) => {
                 producer.settled();
                 tracing::info!("earlier transactions are settled");
                 Ok(())
@@ -121,33 +121,36 @@ impl Runner {
         }
     }
 
-    /// Whether any output holds a transaction open, this producer's or another's, for longer than it takes to end one.
-    fn is_anything_open(&self) -> Result<bool, KafkaError> {
+    /// Outputs that hold a transaction open, this producer's or another's, for longer than it takes to end one; `None`
+    /// where nothing does, nor the group's offsets.
+    fn open(&self) -> Result<Option<Vec<(&str, i32)>>, KafkaError> {
         let until = Instant::now() + STABLE;
         let outputs = self.topics.outputs();
+        let mut open = Vec::new();
         for (topic, partition) in
-            outputs.iter().flat_map(|topic| (0..self.topics.partitions).map(move |at| (topic, at)))
+            outputs.iter().flat_map(|topic| (0..self.topics.partitions).map(move |at| (*topic, at)))
         {
             // What was written by now; what comes later is not what is looked for.
             let end = self.ends.end(topic, partition, PATIENCE)?;
             while self.observer.committed_end(topic, partition, PATIENCE)? < end {
                 if Instant::now() >= until {
-                    return Ok(true);
+                    open.push((topic, partition));
+                    break;
                 }
                 std::thread::sleep(LOOK);
             }
         }
-        Ok(!self.observer.is_stable(self.touched(), until.saturating_duration_since(Instant::now())))
+        let left = until.saturating_duration_since(Instant::now());
+        Ok((!open.is_empty() || !self.observer.is_stable(self.touched(), left)).then_some(open))
     }
 
-    fn end_open(&self, producer: &TransactionalProducer) -> Result<(), TransactionError> {
+    fn end_open(&self, producer: &TransactionalProducer, partitions: Vec<(&str, i32)>) -> Result<(), TransactionError> {
         let dead_letters = self.topics.dead_letters.as_str();
         let unread = (dead_letters, self.ends.end(dead_letters, 0, PATIENCE).map_err(TransactionError::Abort)?);
-        let partitions = self.topics.partitions;
-        let outputs = Outputs { topics: self.topics.outputs().to_vec(), partitions, group: &self.member, unread };
-        producer.end_hanging(&self.kafka, &outputs, || {
+        let open = Open { partitions, group: &self.member, unread };
+        producer.end_hanging(&self.kafka, &open, || {
             let stable = self.observer.is_stable(self.touched(), STABLE);
-            tracing::info!(stable, "earlier transactions are settled, by one that spans all outputs");
+            tracing::info!(stable, "earlier transactions are settled, by one that spans what was open");
             stable
         })
     }

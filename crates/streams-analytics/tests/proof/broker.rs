@@ -2,11 +2,13 @@
 
 use std::{
     process::{Command, Output},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 /// How often it is waited for, a minute each.
 const STARTS: usize = 5;
+
+static TURN: RwLock<()> = RwLock::new(());
 
 /// Its name, where PROOF_KAFKA tells one.
 #[derive(Debug, Clone)]
@@ -19,8 +21,12 @@ impl Broker {
 
     /// The right to treat it badly, for one fight at a time: others wait for it.
     pub(crate) fn alone(&self) -> Alone<'_> {
-        static TURN: Mutex<()> = Mutex::new(());
-        Alone { broker: self, _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner) }
+        Alone { broker: self, _turn: TURN.write().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    /// As long as this is held, nobody does: for those who must know what stands on the topics.
+    pub(crate) fn calm() -> RwLockReadGuard<'static, ()> {
+        TURN.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn call(&self, action: &str) {
@@ -37,7 +43,7 @@ impl Broker {
 /// See [`Broker::alone`].
 pub(crate) struct Alone<'a> {
     broker: &'a Broker,
-    _turn: MutexGuard<'static, ()>,
+    _turn: RwLockWriteGuard<'static, ()>,
 }
 
 impl Alone<'_> {

@@ -46,7 +46,10 @@ impl Fight {
         let broker = Broker::of_proof();
         let cooperative = is_cooperative.then(|| (COOPERATIVE.0, COOPERATIVE.1.to_owned()));
         Self {
-            wall: Wall::new(),
+            wall: {
+                let _calm = Broker::calm();
+                Wall::new()
+            },
             // Its own numbers, so that what is sent does not depend on when what happened.
             input: Input::new(Random::new(!seed, round)),
             fighters: if is_static { ["a", "b"] } else { ["", ""] }.map(Fighter::new).into(),
@@ -74,6 +77,7 @@ impl Fight {
         let is_awaited = |fight: &Self| fight.fighters.iter().any(Fighter::is_awaited);
         while Instant::now() < until || (Instant::now() < until + LONGEST && is_awaited(self)) {
             if !self.fighters.iter().any(Fighter::is_waking) {
+                let _calm = Broker::calm();
                 self.input.send(&self.wall, LINES);
             }
             for at in 0..self.fighters.len() {
@@ -156,7 +160,10 @@ impl Fight {
         judge::settle(&self.wall, &mut services)?;
         judge::compare(&self.wall)?;
         services.into_iter().for_each(Service::kill);
-        self.input.repeat(&self.wall);
+        {
+            let _calm = Broker::calm();
+            self.input.repeat(&self.wall);
+        }
         let mut services: Vec<Service> = everyone(&self);
         judge::settle(&self.wall, &mut services)?;
         let results = judge::compare_all(&self.wall)?;

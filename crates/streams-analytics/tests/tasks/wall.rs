@@ -136,9 +136,10 @@ impl Wall {
         self.producer.send(record).unwrap();
     }
 
-    /// Every committed record of a topic, partition by partition.
+    /// Every committed record of a topic, partition by partition, but those by which a transaction was ended.
     pub(crate) fn read(&self, topic: Topic) -> Vec<Seen> {
-        (0..PARTITIONS).flat_map(|partition| self.read_partition(topic, partition)).collect()
+        let records = (0..PARTITIONS).flat_map(|partition| self.read_partition(topic, partition));
+        records.filter(|record| record.key != "/").collect()
     }
 
     fn read_partition(&self, topic: Topic, partition: i32) -> Vec<Seen> {
