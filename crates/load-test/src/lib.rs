@@ -4,8 +4,10 @@
 //! - [`Viewer`]: a browser's EventSource without a browser, on a plain socket; it keeps a [`Journal`];
 //! - [`Series`] and [`Ledger`]: posts that are numbered, and the check that each came once and in order;
 //! - [`Poster`]: posts over a kept connection, and says what was acknowledged;
-//! - [`mod@bench`]: what `scripts/bench` runs.
+//! - [`mod@bench`]: what `scripts/bench` runs;
+//! - [`audit`]: what `scripts/ledger` runs.
 
+pub mod audit;
 pub mod bench;
 pub mod stage;
 

@@ -2,6 +2,8 @@
 
 use std::{
     env,
+    net::SocketAddr,
+    path::Path,
     process::{Command as StdCommand, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -11,6 +13,9 @@ use kafka_client::KafkaConfig;
 use tokio::process::Command;
 
 use crate::stage::{keeper, place};
+
+/// What scripts/kafka exits with where the broker is down.
+const DOWN: i32 = 3;
 
 /// A broker: one of its own, which can be ended and started again with the same data and port, or one that is shared
 /// with others and left alone.
@@ -27,11 +32,27 @@ impl Broker {
     /// # Errors
     /// What scripts/kafka says.
     pub async fn own() -> anyhow::Result<Self> {
+        Self::own_with(&[], None).await
+    }
+
+    /// The same. Besides, for each pair of addresses it listens at the first, and tells clients that come there to go on
+    /// at the second, where a [`Proxy`](crate::stage::Proxy) leads back. `data`: where its data lie, in an empty folder
+    /// that is not deleted.
+    ///
+    /// # Errors
+    /// What scripts/kafka says.
+    pub async fn own_with(via: &[(SocketAddr, SocketAddr)], data: Option<&Path>) -> anyhow::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("stage-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         keeper::broker(&name);
         let mut broker = Self { address: String::new(), name: Some(name) };
-        broker.address = broker.kafka(&["up", "--port", "0"]).await?;
+        let via: Vec<String> = via.iter().map(|(at, told)| format!("{}:{}", at.port(), told.port())).collect();
+        let mut args = vec!["up", "--port", "0"];
+        args.extend(via.iter().flat_map(|via| ["--via", via.as_str()]));
+        if let Some(data) = data {
+            args.extend(["--data", data.to_str().context("a UTF-8 path")?]);
+        }
+        broker.address = broker.kafka(&args).await?;
         Ok(broker)
     }
 
@@ -82,6 +103,16 @@ impl Broker {
     /// What scripts/kafka says.
     pub async fn start(&self) -> anyhow::Result<()> {
         self.kafka(&["up"]).await.map(drop)
+    }
+
+    /// Whether its process runs.
+    ///
+    /// # Errors
+    /// Where scripts/kafka cannot be run.
+    pub async fn runs(&self) -> anyhow::Result<bool> {
+        let name = self.name.as_deref().context("a shared broker is left alone")?;
+        let mut command = Command::new(place::script("kafka"));
+        Ok(command.args(["status", "--name", name]).output().await?.status.code() != Some(DOWN))
     }
 
     /// From now on it keeps its connections and answers nothing.

@@ -32,6 +32,16 @@ pub(crate) fn wiped(name: &str) {
     tell(&format!("wiped {name}"));
 }
 
+/// A file system was mounted.
+pub(crate) fn mounted(at: &str) {
+    tell(&format!("mounted {at}"));
+}
+
+/// It is there no longer.
+pub(crate) fn unmounted(at: &str) {
+    tell(&format!("unmounted {at}"));
+}
+
 #[allow(clippy::zombie_processes, reason = "it outlives this process; that is its purpose")]
 fn tell(line: &str) {
     static KEEPER: OnceLock<Mutex<std::process::ChildStdin>> = OnceLock::new();

@@ -1,9 +1,12 @@
 //! Livewall as separate processes, for end-to-end tests and benches.
 
 mod broker;
+mod clock;
+mod disk;
 mod keeper;
 mod place;
 mod process;
+mod proxy;
 mod replicas;
 mod wait;
 
@@ -15,8 +18,11 @@ use kafka_client::admin;
 use crate::http::Request;
 
 pub use broker::Broker;
+pub use clock::Clock;
+pub use disk::Disk;
 pub use place::{binary, free_address, root};
 pub use process::{Ended, Process};
+pub use proxy::{Proxy, Way};
 pub use replicas::Replicas;
 pub use wait::{TimedOut, WAIT, until, until_within};
 
@@ -86,6 +92,21 @@ impl Stage {
     /// # Errors
     /// Where a binary is missing.
     pub fn prepare(broker: Broker, plan: Plan) -> anyhow::Result<Self> {
+        let replicas = plan.replicas;
+        Self::prepare_each(broker, plan, |_| replicas, |process, _, _| process)
+    }
+
+    /// The same, with as many replicas of each service as `count` says, and `change` done to each process, by its
+    /// service and index.
+    ///
+    /// # Errors
+    /// Where a binary is missing.
+    pub fn prepare_each(
+        broker: Broker,
+        plan: Plan,
+        count: impl Fn(&str) -> usize,
+        change: impl Fn(Process, &str, usize) -> Process,
+    ) -> anyhow::Result<Self> {
         let random = || uuid::Uuid::new_v4().simple().to_string();
         let (prefix, token, key) = (format!("s{}-", &random()[..8]), random(), random());
         let part_of_stage = |process: Process| {
@@ -95,9 +116,10 @@ impl Stage {
                 .on_core(plan.core);
             plan.env.iter().fold(process, |process, (name, value)| process.env(name, value))
         };
-        let replicas = |service| {
-            let count = if plan.services.contains(&service) { plan.replicas } else { 0 };
-            Replicas::prepare(service, count, part_of_stage)
+        let replicas = |service: &'static str| {
+            let count = if plan.services.contains(&service) { count(service) } else { 0 };
+            let replicas = Replicas::prepare(service, count, part_of_stage)?;
+            anyhow::Ok(replicas.each(|process, index| change(process, service, index)))
         };
         Ok(Self {
             event_bridge: replicas("event-bridge")?.each(|process, _| process.env("LIVEWALL_WEBHOOK__TOKEN", &token)),
