@@ -65,21 +65,24 @@ fn whatever_is_killed_frozen_or_aborted_the_results_are_those_of_the_oracle() {
     let long = number("PROOF_LONG", 0) > 0;
     // Most plans last longer than a short fight.
     let time = Duration::from_secs(if long { 30 } else { 8 });
-    let until = Instant::now() + Duration::from_secs(seconds);
-    // How much fits into a time is the machine's to say.
-    let at_most = until + Duration::from_secs(2 * seconds);
-    let missing = |tally: &Tally| if long { tally.missing(Broker::of_proof().is_some()) } else { Vec::new() };
+    let broker = Broker::of_proof();
+    let began = Instant::now();
     let (tally, rounds) = (Mutex::new(Tally::default()), AtomicU64::new(0));
     let wrong = Mutex::new(None);
-    let fight = || {
-        let goes_on = || Instant::now() < at_most && !missing(&tally.lock().unwrap()).is_empty();
-        while wrong.lock().unwrap().is_none()
-            && (rounds.load(Ordering::Relaxed) < 2 || Instant::now() < until || goes_on())
-        {
+    let missing = |tally: &Tally| if long { tally.missing(broker.is_some()) } else { Vec::new() };
+    // How much fits into a time is the machine's to say, so what was never met is waited for.
+    let is_late = |now: Instant| now >= began + Duration::from_secs(3 * seconds);
+    let goes_on = |until: Instant, is_last: bool| {
+        let now = Instant::now();
+        now < until || (is_last && !is_late(now) && !missing(&tally.lock().unwrap()).is_empty())
+    };
+    let fight = |until: Instant, broker: Option<&Broker>, is_last: bool| {
+        let least = rounds.load(Ordering::Relaxed) + 2;
+        while wrong.lock().unwrap().is_none() && (rounds.load(Ordering::Relaxed) < least || goes_on(until, is_last)) {
             let round = rounds.fetch_add(1, Ordering::Relaxed);
             println!("round {round}, seed {seed}");
             let mut met = Tally::default();
-            let mut fight = Fight::new(seed, round, &[]);
+            let mut fight = Fight::new(seed, round, &[], broker.cloned());
             if let Err(found) = fight.go_on_for(time).and_then(|()| fight.balance(&mut met)) {
                 *wrong.lock().unwrap() = Some(format!("round {round}, seed {seed}: {found}"));
                 return;
@@ -91,11 +94,18 @@ fn whatever_is_killed_frozen_or_aborted_the_results_are_those_of_the_oracle() {
         }
     };
     // Most of a fight is waiting, for sessions and transactions to end.
-    std::thread::scope(|scope| {
-        for _ in 0..if long { AT_ONCE } else { 1 } {
-            scope.spawn(fight);
-        }
-    });
+    let fights = |until: Instant, broker: Option<&Broker>, is_last: bool| {
+        std::thread::scope(|scope| {
+            for _ in 0..if long { AT_ONCE } else { 1 } {
+                scope.spawn(move || fight(until, broker, is_last));
+            }
+        });
+    };
+    let time_of = |part: u32| began + Duration::from_secs(seconds) * part / 3;
+    if broker.is_some() {
+        fights(time_of(1), None, false);
+    }
+    fights(time_of(3), broker.as_ref(), true);
     if let Some(wrong) = wrong.into_inner().unwrap() {
         panic!("{wrong}");
     }

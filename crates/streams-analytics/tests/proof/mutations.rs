@@ -26,7 +26,7 @@ fn expect_caught(mutation: &str, variables: &[(&'static str, &str)], time: Durat
             .chain(variables)
             .map(|(name, value)| (*name, (*value).to_owned()))
             .collect();
-        let mut fight = Fight::new(seed, round, &variables).planned_by(choose);
+        let mut fight = Fight::new(seed, round, &variables, None).planned_by(choose);
         fight.go_on_for(time)?;
         fight.balance(&mut Tally::default())
     };
