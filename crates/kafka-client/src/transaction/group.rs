@@ -213,9 +213,8 @@ impl Group {
         }
     }
 
-    /// Answers [`Change::Assigned`]: takes the partitions, all paused, each topic's at an offset that it has. Where reading
-    /// begins, [`Self::read_from`] tells. Not a logical offset: the broker's answer to it can come after that, and would
-    /// count (librdkafka 2.12).
+    /// Answers [`Change::Assigned`]: takes the partitions, all paused, each topic's at its offset. Not at a logical one: the
+    /// broker's answer to that can come after a seek, and would count (librdkafka 2.12).
     ///
     /// # Errors
     /// Where the assignment is no longer possible.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use kafka_client::{
-    KafkaError, PartitionBounds,
+    PartitionBounds,
     transaction::{Change, Group},
 };
 
@@ -25,9 +25,6 @@ use crate::{
 
 /// How long restoring works before the group is polled again.
 const BUDGET: Duration = Duration::from_millis(20);
-/// How long the broker may take for one answer. Short, because the group must be polled meanwhile.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// What a partition's task is doing.
 pub(super) enum Phase {
     /// Its state is being read back; with the input topics' bounds as found at the assignment.
@@ -48,6 +45,7 @@ impl Runner {
                 self.status.assigned(&partitions);
                 self.locating.want(partitions.iter().copied());
                 self.parked.retain(|partition, _| self.locating.wants(*partition));
+                self.nexts.clear();
                 self.given.get_or_insert_default().extend(partitions);
             }
             Change::Revoked { partitions, rejoins, lost } => {
@@ -74,25 +72,6 @@ impl Runner {
             }
         }
         Ok(())
-    }
-
-    /// Takes what the group has given, once it is known what the input topics hold: then their ends are there to wait at.
-    pub(super) fn accept(&mut self) {
-        let (Some(given), Some(group)) = (&self.given, &self.group) else { return };
-        let ends = given.iter().map(|&partition| {
-            let bounds = self.observer.bounds(partition, PATIENCE)?;
-            Ok((partition, bounds.iter().map(|bounds| bounds.end).collect()))
-        });
-        match ends.collect::<Result<Vec<_>, KafkaError>>() {
-            Ok(ends) => {
-                if let Err(error) = group.assign(&ends) {
-                    // The group has moved on already, and will say so.
-                    tracing::warn!("cannot take the assigned partitions: {error}");
-                }
-                self.given = None;
-            }
-            Err(error) => tracing::debug!("the bounds of the input topics: {error}"),
-        }
     }
 
     /// Leaves all partitions to the group.
@@ -129,13 +108,14 @@ impl Runner {
     pub(super) fn relocate(&mut self) {
         let partitions: Vec<i32> = self.phases.keys().copied().collect();
         self.park();
+        self.nexts.clear();
         self.locating.want_all(partitions);
     }
 
     /// Lets tasks begin where the group says that they are.
     pub(super) fn locate(&mut self) -> Result<(), Stop> {
         // Before that, what the group says may be taken back.
-        if !self.is_settled() || self.group.is_none() || self.given.is_some() {
+        if !self.is_settled() || self.group.is_none() {
             return Ok(());
         }
         for (partition, Location { committed, bounds }) in self.locating.located() {
@@ -145,19 +125,38 @@ impl Runner {
             let next = position.map_or(starts, |position| position.inputs);
             check_inputs(&self.topics.inputs, next, &bounds).map_err(reset)?;
             let settled = self.parked.remove(&partition).and_then(|mut task| task.settle(position).then_some(task));
-            let phase = match settled {
-                Some(task) => Phase::Starting(task),
+            let (next, phase) = match settled {
+                Some(task) => (task.next(), Phase::Starting(task)),
                 None => {
                     let windowing = Arc::clone(&self.windowing);
                     let restoring =
                         Restoring::new(&self.kafka, &self.topics.changelog, partition, position, windowing)?;
-                    Phase::Restoring(restoring, bounds)
+                    (next, Phase::Restoring(restoring, bounds))
                 }
             };
             self.status.located(partition, next);
+            self.nexts.insert(partition, next);
             self.phases.insert(partition, phase);
         }
+        self.accept();
         Ok(())
+    }
+
+    /// Takes what the group has given, once it is known where all of it begins: librdkafka takes an assignment as a whole,
+    /// and a place to read from that was wrong at first was not always put right by a later seek.
+    fn accept(&mut self) {
+        let (Some(given), Some(group)) = (&self.given, &self.group) else { return };
+        let offsets = given.iter().map(|partition| {
+            let next = self.nexts.get(partition)?;
+            Some((*partition, vec![next.tweets, next.likes]))
+        });
+        let Some(offsets) = offsets.collect::<Option<Vec<_>>>() else { return };
+        if let Err(error) = group.assign(&offsets) {
+            // The group has moved on already, and will say so.
+            tracing::warn!("cannot take the assigned partitions: {error}");
+        }
+        self.given = None;
+        self.nexts.clear();
     }
 
     /// Brings tasks that do not run nearer to it.

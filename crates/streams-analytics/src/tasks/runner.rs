@@ -13,7 +13,7 @@ use kafka_client::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Status, Stop, Topics, assignment::Phase, cutting::Cutting, locating::Locating, pace::Pace, task::Task};
-use crate::{config::AnalyticsConfig, store::Sizes, windows::Windowing};
+use crate::{changelog::InputOffsets, config::AnalyticsConfig, store::Sizes, windows::Windowing};
 
 /// The longest wait for input before the thread looks whether it shall stop.
 const IDLE: Duration = Duration::from_millis(100);
@@ -50,6 +50,8 @@ pub(super) struct Runner {
     pub(super) parked: BTreeMap<i32, Task>,
     /// Given by the group, and not taken yet: the group waits for that.
     pub(super) given: Option<Vec<i32>>,
+    /// Where partitions begin that were located since then.
+    pub(super) nexts: BTreeMap<i32, InputOffsets>,
     pub(super) locating: Locating,
     /// What its partitions' offsets wait for, if anything. Blocks, so only while nothing can be done meanwhile.
     pub(super) observer: Arc<GroupObserver>,
@@ -105,6 +107,7 @@ impl Runner {
             phases: BTreeMap::new(),
             parked: BTreeMap::new(),
             given: None,
+            nexts: BTreeMap::new(),
             locating: Locating::new(Arc::clone(&observer)),
             observer,
             touched: None,
@@ -124,7 +127,6 @@ impl Runner {
         while !self.stop.is_cancelled() {
             self.connect()?;
             self.settle_doubt()?;
-            self.accept();
             self.locate()?;
             self.advance()?;
             self.take_input()?;
